@@ -12,6 +12,7 @@ import (
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
+	"smolsh/script/topology"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 )
@@ -45,6 +46,15 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 // AttrNames implements starlark.HasAttrs.
 func (l *labValue) AttrNames() []string { return append([]string{"seed"}, l.s.reg.Members["lab"]...) }
 
+// hostArgs explains the arguments of lab.host.
+const hostArgs = "addresses: of either family, with prefix length (without any the host speaks IPv6, and takes what routers advertise); " +
+	"gateway: an address or a host, or a list of one for each family; " +
+	"mtu: octets of the longest packet, without it 1500 or the link's; " +
+	"forward: whether it forwards packets, as a router does (by default with several addresses of a family); " +
+	"advertise: for a router of IPv6 that its hosts find by themselves: " + advertiseArg + "; " +
+	"ipv6: whether interfaces without an address of IPv6 speak it (by default if another has one, or the host has no address at all); " +
+	"share: whether, in the live lab, it joins the shell's host on the TAP and uses its first address of each family there"
+
 func labBuiltins() []*builtin {
 	const two = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); `
 	const switched = two + `s = l.switch("s"); s.attach(a); s.attach(b); `
@@ -52,9 +62,9 @@ func labBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "lab", Sig: "seed=1", Kinds: "int:0..", Result: "lab",
 			Doc: "Make a virtual lab; its seed is mixed with the run's seed.", Example: linked + `a.ping("10.0.0.2", count=1).avg`, See: "lab.host, lab.link", Fn: newLab},
-		{Name: "lab.host", Sig: "name, *addresses, mac=None, gateway=None, mtu=None, forward=None, share=True", Kinds: "str mac ip int:68..65535 bool bool",
-			Args: "mtu: octets of the longest packet, without it 1500 or the link's; forward: whether it forwards packets, as a router does (by default with several addresses); share: whether, in the live lab, it joins the shell's host on the TAP and uses its first address there", Result: "host",
-			Doc: "Add a host; each new link uses the host's next address.", Example: `lab().host("r", "10.0.0.254/24", "10.0.1.254/24").name`, Fn: labHost},
+		{Name: "lab.host", Sig: "name, *addresses, mac=None, gateway=None, mtu=None, forward=None, advertise=None, ipv6=None, share=True", Kinds: "str mac any int:68..65535 bool any bool bool",
+			Args: hostArgs, Result: "host",
+			Doc: "Add a host; each new link uses the host's next address of each family.", Example: `lab().host("r", "10.0.0.254/24", "fd00::1/64", advertise=True).name`, Fn: labHost},
 		{Name: "lab.link", Sig: "a, b, " + linkSig, Kinds: "host host " + linkKinds, Args: "a: one host; b: the other", Result: "link",
 			Doc: "Link two hosts.", Example: two + `l.link(a, b, delay="20ms", rate="10mbit")`, Fn: labLink},
 		{Name: "lab.hosts", Result: "table", Fields: fieldsOf(hostColumns), See: "lab.host, lab.links",
@@ -113,30 +123,86 @@ func mixSeed(run, own uint64) uint64 {
 
 func labHost(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
-	cfg := lab.HostConfig{
-		Name: arg[string](c, "name"), MTU: arg[int](c, "mtu"),
-		MAC: arg[hardwareAddr](c, "mac"), Gateway: arg[netip.Addr](c, "gateway"), Forward: len(c.Rest) > 1,
-	}
-	if c.Given("forward") {
-		cfg.Forward = arg[bool](c, "forward")
-	}
-	reached := !cfg.Gateway.IsValid()
+	cfg := lab.HostConfig{Name: arg[string](c, "name"), MTU: arg[int](c, "mtu"), MAC: arg[hardwareAddr](c, "mac")}
 	for _, v := range c.Rest {
 		p, err := registry.KindCIDR.Convert(v)
 		if err != nil {
 			return nil, c.errorf("an address is %s, got %s %v", registry.KindCIDR.Describe(), v.Type(), v)
 		}
 		cfg.Addrs = append(cfg.Addrs, p.(netip.Prefix))
-		reached = reached || p.(netip.Prefix).Masked().Contains(cfg.Gateway)
 	}
-	if !reached {
-		return nil, c.errorf("the gateway %v is on no network of the host's addresses", cfg.Gateway)
+	if err := c.hostRole(&cfg); err != nil {
+		return nil, c.errorf("%v", err)
 	}
-	v, err := l.addHost(c.t, cfg, arg[bool](c, "share") && l.lab == c.s.cfg.Lab && len(cfg.Addrs) > 0)
+	if err := c.gateways(&cfg); err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	placed := len(cfg.Addrs) > 0 || cfg.IPv6 == lab.IPv6On
+	v, err := l.addHost(c.t, cfg, arg[bool](c, "share") && l.lab == c.s.cfg.Lab && placed)
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
 	return v, nil
+}
+
+// hostRole sets what the new host of lab.host speaks, and whether it is a router. cfg has its addresses.
+func (c *call) hostRole(cfg *lab.HostConfig) (err error) {
+	if c.Given("ipv6") {
+		cfg.IPv6 = lab.IPv6Off
+		if arg[bool](c, "ipv6") {
+			cfg.IPv6 = lab.IPv6On
+		}
+	}
+	if cfg.Advertise, err = advertisingOf(arg[starlark.Value](c, "advertise")); err != nil {
+		return err
+	}
+	cfg.Forward = topology.ForwardsByDefault(cfg.Addrs) || cfg.Advertise != nil
+	if c.Given("forward") {
+		cfg.Forward = arg[bool](c, "forward")
+	}
+	return topology.Check(cfg)
+}
+
+// gateways sets the gateways of the new host of lab.host: an address, a host, or a list of those.
+func (c *call) gateways(cfg *lab.HostConfig) error {
+	given := arg[starlark.Value](c, "gateway")
+	if given == nil || given == starlark.None {
+		return nil
+	}
+	list := []starlark.Value{given}
+	switch v := given.(type) {
+	case *starlark.List, starlark.Tuple:
+		list = list[:0]
+		for x := range starlark.Elements(v.(starlark.Iterable)) {
+			list = append(list, x)
+		}
+	}
+	for _, v := range list {
+		if err := c.gateway(cfg, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *call) gateway(cfg *lab.HostConfig, v starlark.Value) error {
+	if a, err := registry.KindIP.Convert(v); err == nil {
+		return topology.SetGateway(cfg, a.(netip.Addr))
+	}
+	x, err := c.HostOf(v)
+	if err != nil {
+		return err
+	}
+	h, ok := x.(*hostValue)
+	switch {
+	case !ok:
+		return fmt.Errorf("a gateway is %s, got %s %v", registry.KindIP.Describe(), v.Type(), v)
+	case h.lab.lab != c.recv.(*labValue).lab:
+		return fmt.Errorf("host %s is in another lab", h.name)
+	}
+	var addrs []netip.Prefix
+	h.do(func(clock.Instant) { addrs = h.h.Addrs() })
+	return topology.SetGatewayHost(cfg, h.name, addrs)
 }
 
 // addHost adds a host. With share it puts the host beside the shell's on that one's device; where there is no device that
@@ -154,8 +220,7 @@ func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostV
 			sw = l.s.sharedSwitch()
 		}
 		if sw != nil {
-			if other := sw.HostWith(cfg.Addrs[0].Addr()); other != nil {
-				err = fmt.Errorf("%s has the address %v already, and share=False leaves %s for links", other.Name(), cfg.Addrs[0].Addr(), cfg.Name)
+			if err = taken(sw, &cfg); err != nil {
 				return
 			}
 		}
@@ -170,6 +235,20 @@ func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostV
 	l.s.record(v)
 	l.watchHost(v)
 	return v, nil
+}
+
+// taken returns an error if a host on the switch has an address that a new host would have there: its first of a family.
+func taken(sw *lab.Switch, cfg *lab.HostConfig) error {
+	for _, is4 := range [...]bool{true, false} {
+		i := slices.IndexFunc(cfg.Addrs, func(p netip.Prefix) bool { return p.Addr().Is4() == is4 })
+		if i < 0 {
+			continue
+		}
+		if other := sw.HostWith(cfg.Addrs[i].Addr()); other != nil {
+			return fmt.Errorf("%s has the address %v already, and share=False leaves %s for links", other.Name(), cfg.Addrs[i].Addr(), cfg.Name)
+		}
+	}
+	return nil
 }
 
 // sharedSwitch returns the switch by which hosts share the device of the shell's host, nil if there is no device that could

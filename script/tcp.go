@@ -200,28 +200,12 @@ func (h *hostValue) explain(a netip.Addr, err error) error {
 	}
 	text := ""
 	h.do(func(now clock.Instant) {
-		for _, n := range h.h.NeighborInfos(now) {
-			if n.State == "FAILED" && n.Addr.Is4() == a.Is4() && (n.Addr.WithZone("") == a.WithZone("") || h.gateway(n.Addr)) {
-				requests := "ARP requests"
-				if n.Addr.Is6() {
-					requests = "neighbour solicitations"
-				}
-				text = fmt.Sprintf(" (no answer to %d %s on %s)", n.Probes, requests, n.Dev)
-				return
-			}
+		if n, ok := h.h.NextHop(now, a); ok && n.State == "FAILED" {
+			text = unanswered(&n)
 		}
 	})
 	if text == "" {
 		return err
 	}
 	return fmt.Errorf("%w%s", err, text)
-}
-
-func (h *hostValue) gateway(a netip.Addr) bool {
-	for _, r := range h.h.RouteInfos() {
-		if r.Gateway == a {
-			return true
-		}
-	}
-	return false
 }

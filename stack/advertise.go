@@ -22,6 +22,9 @@ const (
 	maxRouterTime   = 65535 * time.Second    // longest MaxInterval and Lifetime (RFC 8319 §4)
 )
 
+// NoLifetime as a lifetime of an Advertising is a lifetime of 0, since there a zero field means the default.
+const NoLifetime time.Duration = -1
+
 // Advertising is what a router advertises on an interface (RFC 4861 §6.2.1). A zero field means the default. Times out of range
 // become the nearest that is allowed.
 type Advertising struct {
@@ -29,8 +32,8 @@ type Advertising struct {
 	Lifetime    time.Duration // for which hosts use the router by default, MaxInterval to 65,535 s: three times MaxInterval
 	NoDefault   bool          // the router is no default router (a lifetime of 0)
 	Preference  wire.Preference
-	Valid       time.Duration // valid lifetime of prefixes: 30 days
-	Preferred   time.Duration // preferred lifetime of prefixes, at most Valid: 7 days
+	Valid       time.Duration // valid lifetime of prefixes: 30 days; NoLifetime withdraws them
+	Preferred   time.Duration // preferred lifetime of prefixes, at most Valid: 7 days; NoLifetime deprecates their addresses
 	MTU         int           // octets, 1280 to the interface's MTU; no MTU option by default
 	HopLimit    uint8         // 64
 	Managed     bool          // addresses by DHCPv6
@@ -40,8 +43,11 @@ type Advertising struct {
 
 func (a Advertising) withDefaults() Advertising {
 	def := func(d *time.Duration, normal time.Duration) {
-		if *d <= 0 {
+		switch {
+		case *d == 0:
 			*d = normal
+		case *d < 0:
+			*d = 0
 		}
 	}
 	def(&a.MaxInterval, 600*time.Second)

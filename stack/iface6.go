@@ -109,7 +109,7 @@ func (i *Iface) stop6(now clock.Instant) {
 	}
 	v.running, v.mld, v.changes, v.solicits = false, nil, nil, solicits{}
 	i.stopRouter()
-	i.cancelAddrProbes(ipv6)
+	i.cancelAddrProbes(now, ipv6)
 	i.forgetRouters(now)
 }
 

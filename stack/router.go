@@ -129,8 +129,10 @@ func (i *Iface) applyAutoconf(now clock.Instant) {
 			i.configure(now, c)
 		case autoconf.UpdateAddress:
 			for k := range i.addresses.list {
-				if a := &i.addresses.list[k]; a.Addr() == c.Addr {
+				if a := &i.addresses.list[k]; a.Addr() == c.Addr && a.deprecated != c.Deprecated {
+					before := a.state()
 					a.deprecated = c.Deprecated
+					i.raiseAddr(now, a.addr, before, a.state())
 				}
 			}
 			if p := i.addrProbe(c.Addr); p != nil {
@@ -180,6 +182,7 @@ func (i *Iface) configure(now clock.Instant, c autoconf.Change) {
 func (i *Iface) unconfigure(now clock.Instant, c autoconf.Change) {
 	if p := i.addrProbe(c.Addr); p != nil && !p.done {
 		p.Cancel()
+		i.raiseAddr(now, p.addr, AddrTentative, "")
 	}
 	for _, a := range i.addresses.list {
 		if a.Addr() == c.Addr && a.origin != OriginManual {

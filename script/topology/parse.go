@@ -2,6 +2,7 @@ package topology
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
+	"smolsh/stack"
 	"smolsh/stack/lab"
 	"smolsh/stack/wire"
 )
@@ -20,7 +22,7 @@ import (
 // The keys that the file may have in each kind of mapping.
 var (
 	fileKeys   = []string{"hosts", "switches", "links", "timetable"}
-	hostKeys   = []string{"addresses", "gateway", "mac", "mtu", "forward"}
+	hostKeys   = []string{"addresses", "gateway", "mac", "mtu", "forward", "ipv6", "advertise"}
 	switchKeys = []string{"flood"}
 	impairKeys = []string{"delay", "jitter", "rate", "queue", "loss", "mtu"}
 	linkKeys   = append([]string{"ends", "name", "offload", "duplicates"}, impairKeys...)
@@ -94,7 +96,7 @@ func (p *parser) hosts(n *yaml.Node) error {
 	return nil
 }
 
-// addresses reads one address or a list. A host with several addresses forwards packets, unless the key forward changes
+// addresses reads one address or a list. A host with several addresses of one family forwards packets, unless the key forward changes
 // that.
 func (h *Host) addresses(n *yaml.Node) error {
 	nodes := []*yaml.Node{n}
@@ -106,12 +108,9 @@ func (h *Host) addresses(n *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		if !a.Addr().Is4() {
-			return errorAt(n, "%v: IPv6 is not spoken yet", a)
-		}
 		h.Addrs = append(h.Addrs, a)
 	}
-	h.Forward = len(h.Addrs) > 1
+	h.Forward = ForwardsByDefault(h.Addrs)
 	return nil
 }
 
@@ -120,6 +119,7 @@ func (h *Host) read(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
+	forward := false
 	slices.SortStableFunc(list, func(a, b entry) int { // the key forward is read after addresses, whose default it overrides
 		return cmp.Compare(slices.Index(hostKeys, a.key.Value), slices.Index(hostKeys, b.key.Value))
 	})
@@ -135,42 +135,110 @@ func (h *Host) read(n *yaml.Node) error {
 			h.MTU, err = scalar[int](e.value, "mtu", "int:68..65535")
 		case "forward":
 			h.Forward, err = scalar[bool](e.value, "forward", registry.KindBool)
+			forward = true
+		case "ipv6":
+			err = h.speak(e.value)
+		case "advertise":
+			h.Advertise, err = advertising(e.value)
+			h.Forward = h.Forward || h.Advertise != nil && !forward
 		}
 		if err != nil {
 			return err
 		}
 	}
+	if err := Check(&h.HostConfig); err != nil {
+		return errorAt(n, "host %s: %v", h.Name, err)
+	}
 	return nil
 }
 
-// resolveGateway sets the address of the host's gateway from the file's address or host name. The address must be on
+// speak reads the key ipv6.
+func (h *Host) speak(n *yaml.Node) error {
+	on, err := scalar[bool](n, "ipv6", registry.KindBool)
+	h.IPv6 = lab.IPv6Off
+	if on {
+		h.IPv6 = lab.IPv6On
+	}
+	return err
+}
+
+// advertising reads the key advertise: true, false or a mapping.
+func advertising(n *yaml.Node) (*stack.Advertising, error) {
+	if n.Kind != yaml.MappingNode {
+		on, err := scalar[bool](n, "advertise, which may be a mapping,", registry.KindBool)
+		if err != nil || !on {
+			return nil, err
+		}
+		return &stack.Advertising{}, nil
+	}
+	list, err := entries(n, "advertise", advertiseKeys)
+	if err != nil {
+		return nil, err
+	}
+	keys, values := []string{}, map[string]starlark.Value{}
+	for _, e := range list {
+		keys = append(keys, e.key.Value)
+		if values[e.key.Value], err = anyValue(e.value, e.key.Value); err != nil {
+			return nil, err
+		}
+	}
+	a, err := Advertising(keys, func(key string) starlark.Value { return values[key] })
+	if err != nil {
+		return nil, errorAt(n, "%v", err)
+	}
+	return a, nil
+}
+
+// anyValue returns a scalar or a list of scalars as a script would write it.
+func anyValue(n *yaml.Node, what string) (starlark.Value, error) {
+	if n.Kind != yaml.SequenceNode {
+		return scalar[starlark.Value](n, what, registry.KindAny)
+	}
+	list := starlark.NewList(nil)
+	for _, n := range n.Content {
+		v, err := scalar[starlark.Value](n, what, registry.KindAny)
+		if err != nil {
+			return nil, err
+		}
+		_ = list.Append(v)
+	}
+	return list, nil
+}
+
+// resolveGateway sets the host's gateways from the file's address or name of a host, or a list of those. Each must be on
 // one of the host's networks.
 func (p *parser) resolveGateway(h *Host) error {
 	n := h.gateway
 	if n == nil {
 		return nil
 	}
-	if h.Gateway, _ = netip.ParseAddr(n.Value); h.Gateway.IsValid() {
-		if !h.reaches(h.Gateway) {
-			return errorAt(n, "the gateway %v is on no network of host %s", h.Gateway, h.Name)
-		}
-		return nil
+	nodes := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		nodes = n.Content
 	}
-	i := slices.IndexFunc(p.t.Hosts, func(o Host) bool { return o.Name == n.Value })
-	if i < 0 || n.Kind != yaml.ScalarNode {
-		return errorAt(n, "the gateway is an address or a host, got %s%s", describe(n), p.nearest(n.Value, "host"))
-	}
-	for _, a := range p.t.Hosts[i].Addrs {
-		if h.reaches(a.Addr()) {
-			h.Gateway = a.Addr()
-			return nil
+	for _, n := range nodes {
+		if err := p.addGateway(h, n); err != nil {
+			return err
 		}
 	}
-	return errorAt(n, "the gateway %s has no address on a network of host %s", n.Value, h.Name)
+	return nil
 }
 
-func (h *Host) reaches(a netip.Addr) bool {
-	return slices.ContainsFunc(h.Addrs, func(p netip.Prefix) bool { return p.Masked().Contains(a) })
+func (p *parser) addGateway(h *Host, n *yaml.Node) (err error) {
+	i := slices.IndexFunc(p.t.Hosts, func(o Host) bool { return o.Name == n.Value })
+	a, bad := netip.ParseAddr(n.Value)
+	switch {
+	case n.Kind == yaml.ScalarNode && bad == nil:
+		err = SetGateway(&h.HostConfig, a)
+	case n.Kind != yaml.ScalarNode || i < 0:
+		err = fmt.Errorf("the gateway is an address or a host, got %s%s", describe(n), p.nearest(n.Value, "host"))
+	default:
+		err = SetGatewayHost(&h.HostConfig, n.Value, p.t.Hosts[i].Addrs)
+	}
+	if err != nil {
+		return errorAt(n, "%v", err)
+	}
+	return nil
 }
 
 // nearest returns the hint that follows the error about an unknown name: the most similar name of the kind what ("host"

@@ -28,12 +28,12 @@ type Topology struct {
 	Changes  []Change // ordered by At
 }
 
-// Host is a host of the file. Its gateway is resolved.
+// Host is a host of the file. Its gateways are resolved.
 type Host struct {
 	lab.HostConfig
 	Line int // line of the file, from 1
 
-	gateway *yaml.Node // an address or the name of a host; nil for none
+	gateway *yaml.Node // an address, the name of a host, or a list of those; nil for none
 }
 
 // Switch is a switch of the file.

@@ -9,9 +9,49 @@ import (
 	"testing"
 	"time"
 
+	"smolsh/stack"
 	"smolsh/stack/lab"
 	"smolsh/stack/wire"
 )
+
+const bothFamilies = `
+hosts:
+  a: {addresses: [10.0.0.1/24, fd00::1/64], gateway: r}
+  b: {gateway: "fe80::1", ipv6: true}
+  c: {addresses: 10.0.0.3/24, gateway: [10.0.0.254], ipv6: false}
+  d: {addresses: [fd00::4/64, 10.0.0.4/24], gateway: [10.0.0.254, "fe80::1%eth0"]}
+  r:
+    addresses: [10.0.0.254/24, fd00::254/64]
+    advertise: {max_interval: 1m, lifetime: 0, preference: high, valid: 2h, preferred: 0, mtu: 1400, hop_limit: 32, managed: true, other: true, dns: [fd00::53, fd00::54]}
+  q: {addresses: fd01::1/64, advertise: true}
+  p: {addresses: [fd01::2/64, fd02::2/64]}
+  o: {addresses: [fd01::3/64], advertise: false}
+`
+
+// TestParseBothFamilies reads hosts of both families, their gateways, and routers of IPv6.
+func TestParseBothFamilies(t *testing.T) {
+	got, err := Parse([]byte(bothFamilies))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddr
+	for i, want := range []lab.HostConfig{
+		{Name: "a", Gateway: addr("10.0.0.254"), Gateway6: addr("fd00::254")},
+		{Name: "b", Gateway6: addr("fe80::1"), IPv6: lab.IPv6On},
+		{Name: "c", Gateway: addr("10.0.0.254"), IPv6: lab.IPv6Off},
+		{Name: "d", Gateway: addr("10.0.0.254"), Gateway6: addr("fe80::1%eth0")},
+		{Name: "r", Forward: true, Advertise: &stack.Advertising{MaxInterval: time.Minute, NoDefault: true, Preference: 1, Valid: 2 * time.Hour,
+			Preferred: stack.NoLifetime, MTU: 1400, HopLimit: 32, Managed: true, Other: true, DNS: []netip.Addr{addr("fd00::53"), addr("fd00::54")}}},
+		{Name: "q", Forward: true, Advertise: &stack.Advertising{}},
+		{Name: "p", Forward: true},
+		{Name: "o"},
+	} {
+		h := got.Hosts[i].HostConfig
+		if h.Addrs = nil; !reflect.DeepEqual(h, want) {
+			t.Errorf("%+v\nwant %+v", h, want)
+		}
+	}
+}
 
 const whole = `
 links:
@@ -91,7 +131,25 @@ func TestParseErrors(t *testing.T) {
 		{"hosts: {a: \t}\n  x", "line "},
 		{"hosts:\n  a: {adresses: 10.0.0.1/24}", "line 2: host a has no key adresses (did you mean addresses?)"},
 		{"hosts:\n  a: 10.0.0.1", `line 2: an address of a is an address with prefix length such as "192.168.69.1/24", got "10.0.0.1"`},
-		{"hosts:\n  a: fdaa::1/64", "line 2: fdaa::1/64: IPv6 is not spoken yet"},
+		{"hosts:\n  a: {addresses: fd00::1/64, gateway: 10.0.0.1}", "line 2: the gateway 10.0.0.1 is on no network of host a"},
+		{"hosts:\n  a: {addresses: 10.0.0.1/24, gateway: fe80::1}", "line 2: the gateway fe80::1 is on no network of host a"},
+		{"hosts:\n  a: {addresses: fd00::1/64, gateway: [fd00::2, 'fd00::3']}", "line 2: the gateways fd00::2 and fd00::3 are of one family"},
+		{"hosts:\n  a: {addresses: fd00::1/64, gateway: [fd00::2, [b]]}", "line 2: the gateway is an address or a host, got a list"},
+		{"hosts:\n  a: {ipv6: maybe}", `line 2: ipv6 is True or False, got "maybe"`},
+		{"hosts:\n  a: {advertise: 1}", `line 2: advertise, which may be a mapping, is True or False, got "1"`},
+		{"hosts:\n  a: {advertise: true, forward: false}", "line 2: host a: a host that advertises itself as a router forwards"},
+		{"hosts:\n  a: {advertise: true, ipv6: false}", "line 2: host a: a host that advertises itself as a router speaks IPv6"},
+		{"hosts:\n  a:\n    advertise: {lifetme: 1s}", "line 3: advertise has no key lifetme (did you mean lifetime?)"},
+		{"hosts:\n  a:\n    advertise: {colour: 1s}", "line 3: advertise has no key colour: it has max_interval, lifetime, preference,"},
+		{"hosts:\n  a:\n    advertise: {mtu: 1279}", "line 3: advertise: mtu is an int from 1280 to 65535, got 1279"},
+		{"hosts:\n  a:\n    advertise: {hop_limit: 0}", "line 3: advertise: hop_limit is an int from 1 to 255, got 0"},
+		{"hosts:\n  a:\n    advertise: {preference: best}", `line 3: advertise: preference is "low", "medium" or "high", got "best"`},
+		{"hosts:\n  a:\n    advertise: {max_interval: 3s}", `line 3: advertise: max_interval is a duration from 4s to 65535s, got "3s"`},
+		{"hosts:\n  a:\n    advertise: {lifetime: 20h}", `line 3: advertise: lifetime is a duration up to 65535s, got "20h"`},
+		{"hosts:\n  a:\n    advertise: {lifetime: 5m}", "line 3: advertise: lifetime 5m0s is less than the max_interval 10m0s"},
+		{"hosts:\n  a:\n    advertise: {valid: 1h, preferred: 2h}", "line 3: advertise: preferred 2h0m0s is more than valid 1h0m0s"},
+		{"hosts:\n  a:\n    advertise: {dns: 10.0.0.1}", `line 3: advertise: dns is an address of IPv6 such as "fd00::53", or a list, got "10.0.0.1"`},
+		{"hosts:\n  a:\n    advertise: {dns: [fd00::1, fd00::2, fd00::3, fd00::4, fd00::5]}", "line 3: advertise: dns is at most four servers"},
 		{"hosts:\n  a:", `line 2: an address of a is an address with prefix length such as "192.168.69.1/24", got nothing`},
 		{"hosts:\n  a b: 10.0.0.1/24", `line 2: "a b" can't be a name: `},
 		{"hosts:\n  a: 10.0.0.1/24\nswitches: [a]", "line 3: a host is named a already"},

@@ -152,11 +152,12 @@ func (h *Host) newPort(caps phy.Capabilities) *Port {
 	return p
 }
 
-// next returns the addresses that the host's next link will take: the first unused one of each family.
+// next returns the addresses that the host's next link will take: the first unused one of each family, in their order.
 func (h *Host) next() (addrs []netip.Prefix) {
-	for _, is4 := range [...]bool{true, false} {
-		if k := slices.IndexFunc(h.setup.addrs, func(p netip.Prefix) bool { return p.Addr().Is4() == is4 }); k >= 0 {
-			addrs = append(addrs, h.setup.addrs[k])
+	for _, p := range h.setup.addrs {
+		same := func(q netip.Prefix) bool { return q.Addr().Is4() == p.Addr().Is4() }
+		if !slices.ContainsFunc(addrs, same) {
+			addrs = append(addrs, p)
 		}
 	}
 	return addrs
@@ -221,10 +222,10 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 }
 
 // addGateways adds the default route of each family when one of the prefixes contains the gateway. A link-local gateway of IPv6 is on
-// the first link.
+// the interface that its zone names, without a zone on the first link.
 func (h *Host) addGateways(addrs []netip.Prefix, i *stack.Iface) (err error) {
 	h.setup.gateways = slices.DeleteFunc(h.setup.gateways, func(gw netip.Addr) bool {
-		near := gw.Is6() && gw.IsLinkLocalUnicast() && i.IPv6() ||
+		near := gw.Is6() && gw.IsLinkLocalUnicast() && i.IPv6() && (gw.Zone() == "" || gw.Zone() == i.Name()) ||
 			slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Masked().Contains(gw) })
 		if near && err == nil {
 			err = h.AddRoute(netip.PrefixFrom(zeroAddr(gw), 0), gw, i)

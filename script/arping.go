@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -16,16 +17,28 @@ import (
 )
 
 func arpingBuiltins() []*builtin {
+	const sig = `ip, count=4, interval="1s", timeout="1s", dev=None`
+	const args = "count: number of requests; interval: time between requests; timeout: time to wait for each reply; dev: an interface's name or row"
+	const fields = "sent received loss (0 to 1) hwaddr (None without a reply) stations (a list of every hwaddr) min avg max (seconds) replies (seq hwaddr time)"
 	return []*builtin{{
-		Name: "arping", Sig: `ip, count=4, interval="1s", timeout="1s", dev=None`, Kinds: "ip int:1..65536 duration duration any",
-		Args:   "ip: an address on one of our links; count: number of requests; interval: time between requests; timeout: time to wait for each reply; dev: an interface's name or row",
-		Result: "result", Fields: "sent received loss (0 to 1) hwaddr (None without a reply) min avg max (seconds) replies (seq hwaddr time)", Host: true,
-		Doc:     "Send ARP requests and print each reply.",
-		Example: `arping("192.168.69.100", count=1).hwaddr`, See: "ping, neighbors, frames.bind", Fn: builtinArping,
+		Name: "arping", Sig: sig, Kinds: "ip int:1..65536 duration duration any",
+		Args:   "ip: an address on one of our links; " + args,
+		Result: "result", Fields: fields, Host: true,
+		Doc:     "Send ARP requests and print each reply; for an address of IPv6 it is ndping.",
+		Example: `arping("192.168.69.100", count=1).hwaddr`, See: "ndping, ping, neighbors, frames.bind", Fn: builtinArping,
+	}, {
+		Name: "ndping", Sig: sig, Kinds: "ip int:1..65536 duration duration any",
+		Args:   "ip: an address on one of our links, if link-local with its interface (\"fe80::1%eth0\"); " + args,
+		Result: "result", Fields: fields, Host: true,
+		Doc:     "Send neighbour solicitations (RFC 4861) and print each advertisement; for an address of IPv4 it is arping.",
+		Example: `ifaces()[0].add_addr("fd00::1/64"); ndping("fd00::2", count=1, timeout="10ms").received`, See: "arping, ping, neighbors, addrs", Fn: builtinArping,
 	}}
 }
 
-// arpinger is the state of one arping() call, which sends one request after the other.
+// maxStations is the number of stations with one address that the result lists.
+const maxStations = 64
+
+// arpinger is the state of one arping() or ndping() call, which sends one request after the other.
 type arpinger struct {
 	c        *call
 	h        *hostValue
@@ -36,17 +49,16 @@ type arpinger struct {
 	sentAt   clock.Instant
 	seq      int
 	answered bool
+	probing  bool // true for a neighbour solicitation without a source address
 	rtts     []time.Duration
 	replies  []starlark.Value
 	hw       starlark.Value
+	stations []wire.HardwareAddr // that have answered
 	lines    []string
 }
 
 func builtinArping(c *call) (starlark.Value, error) {
 	p := &arpinger{c: c, h: c.on(), to: arg[netip.Addr](c, "ip"), hw: starlark.None}
-	if !p.to.Is4() {
-		return nil, c.errorf("%v: ARP is for IPv4 addresses", p.to)
-	}
 	var err error
 	if p.dev, err = c.devFor(p.h, p.to); err != nil {
 		return nil, err
@@ -54,8 +66,16 @@ func builtinArping(c *call) (starlark.Value, error) {
 	if p.dev == nil {
 		return nil, c.errorf("%v: no interface is on its network; say dev=", p.to)
 	}
+	if p.to.IsMulticast() {
+		return nil, c.errorf("%v is a group, not a station's address", p.to)
+	}
 	c.t.Do(p.h.w, func(clock.Instant) {
-		if p.conn, err = p.h.h.BindFrames(p.dev, wire.EtherTypeARP); err == nil {
+		typ := wire.EtherTypeARP
+		if p.to.Is6() {
+			typ = wire.EtherTypeIPv6
+			p.to = p.to.WithZone("")
+		}
+		if p.conn, err = p.h.h.BindFrames(p.dev, typ); err == nil {
 			p.question()
 		}
 	})
@@ -79,9 +99,13 @@ func builtinArping(c *call) (starlark.Value, error) {
 	return p.result(count), nil
 }
 
-// question makes the ARP request. The sender is our address on the link; without one the request is a probe (RFC 5227
-// §2.1.1).
+// question makes the request. The sender is our address on the link; without one, or for that address itself, the request is a
+// probe (RFC 5227 §2.1.1, RFC 4862 §5.4.2).
 func (p *arpinger) question() {
+	if p.to.Is6() {
+		p.solicitation()
+		return
+	}
 	q := wire.ARP{Op: wire.ARPRequest, SenderHW: p.dev.MAC(), TargetIP: p.to}
 	q.SenderIP = netip.IPv4Unspecified()
 	for _, a := range p.dev.Addrs() {
@@ -95,6 +119,67 @@ func (p *arpinger) question() {
 	q.Put(p.request[eth.Put(p.request):])
 }
 
+// solicitation makes the neighbour solicitation, which is sent to the group of the target's address (RFC 4861 §7.2.2).
+func (p *arpinger) solicitation() {
+	src, options := netip.IPv6Unspecified(), 0
+	p.probing = true
+	for _, a := range p.dev.Addrs() {
+		if a.Addr() == p.to {
+			src, options, p.probing = netip.IPv6Unspecified(), 0, true
+			break
+		}
+		if a.Addr().Is6() && (a.Contains(p.to) || src.IsUnspecified() && a.Addr().IsLinkLocalUnicast()) {
+			src, options, p.probing = a.Addr(), wire.NDLinkAddrLen, false
+		}
+	}
+	group := wire.SolicitedNode(p.to)
+	eth := wire.Ethernet{Dst: wire.GroupMAC(group), Src: p.dev.MAC(), Type: wire.EtherTypeIPv6}
+	n := wire.NeighborMessageLen + options
+	ip := wire.IPv6{HopLimit: 255, NextHeader: wire.ProtocolICMPv6, Src: src, Dst: group, PayloadLen: n}
+	p.request = make([]byte, wire.EthernetLen+wire.IPv6Len+n)
+	b := p.request[eth.Put(p.request):]
+	b = b[ip.Put(b):]
+	if options > 0 {
+		wire.PutNDLinkAddr(b[wire.NeighborMessageLen:], wire.NDSourceLinkAddr, p.dev.MAC())
+	}
+	q := wire.NeighborSolicitation{Target: p.to}
+	q.Put(b, src, group)
+}
+
+// advertisement returns the hardware address in a frame that answers the solicitation; ok is false for another frame. An
+// advertisement without the option is from its target itself (RFC 4861 §4.4). One that nobody has solicited answers only a probe, whose
+// sender has no address.
+func (p *arpinger) advertisement(frame []byte) (hw wire.HardwareAddr, ok bool) {
+	eth, b, err := wire.ParseEthernet(frame)
+	if err != nil {
+		return hw, false
+	}
+	h, b, err := wire.ParseIPv6(b)
+	if err != nil || h.NextHeader != wire.ProtocolICMPv6 || len(b) == 0 || wire.ICMPv6Type(b[0]) != wire.ICMPv6NeighborAdvertisement {
+		return hw, false
+	}
+	m, options, err := wire.ParseNeighborAdvertisement(&h, b, true)
+	if err != nil || m.Target != p.to || eth.Src == p.dev.MAC() || !m.Solicited && !p.probing {
+		return hw, false
+	}
+	for o, rest, more := options.Next(); more; o, rest, more = rest.Next() {
+		if a, given := o.LinkAddr(); given && o.Type == wire.NDTargetLinkAddr {
+			return a, true
+		}
+	}
+	return eth.Src, true
+}
+
+// reply returns the hardware address in a frame that answers the ARP request; ok is false for another frame.
+func (p *arpinger) reply(frame []byte) (hw wire.HardwareAddr, ok bool) {
+	_, b, err := wire.ParseEthernet(frame)
+	if err != nil {
+		return hw, false
+	}
+	a, err := wire.ParseARP(b)
+	return a.SenderHW, err == nil && a.Op == wire.ARPReply && a.SenderIP == p.to && a.TargetHW == p.dev.MAC()
+}
+
 // probe sends one request and waits for an answer. After the timeout it prints that no answer arrived, which is no
 // error.
 func (p *arpinger) probe(timeout time.Duration) error {
@@ -106,7 +191,7 @@ func (p *arpinger) probe(timeout time.Duration) error {
 		fail = p.conn.Send(now, nil, p.request)
 	})
 	if fail != nil {
-		return failed(c.t, "arping", p.to, fail)
+		return failed(c.t, c.b.Name, p.to, fail)
 	}
 	err := p.wait(timeout, func() bool { return p.answered })
 	if err == task.ErrTimedOut {
@@ -118,7 +203,11 @@ func (p *arpinger) probe(timeout time.Duration) error {
 
 // wait receives and prints replies until done returns true.
 func (p *arpinger) wait(timeout time.Duration, done func() bool) error {
-	err := p.c.t.Await(p.h.w, "an ARP reply from "+p.to.String(), &p.conn.Signal, timeout, func(now clock.Instant) bool {
+	what := "an ARP reply from "
+	if p.to.Is6() {
+		what = "a neighbour advertisement of "
+	}
+	err := p.c.t.Await(p.h.w, what+p.to.String(), &p.conn.Signal, timeout, func(now clock.Instant) bool {
 		p.receive(now)
 		return done()
 	})
@@ -131,25 +220,27 @@ func (p *arpinger) wait(timeout time.Duration, done func() bool) error {
 
 // receive processes the pending replies.
 func (p *arpinger) receive(now clock.Instant) {
-	var buf [wire.EthernetLen + wire.ARPLen]byte
+	buf, answer := make([]byte, wire.MinMTU6), p.reply // a longer frame answers nothing
+	if p.to.Is6() {
+		answer = p.advertisement
+	}
 	for {
-		n, _, err := p.conn.Recv(buf[:])
+		n, _, err := p.conn.Recv(buf)
 		if n < 0 || err != nil {
 			return
 		}
-		_, b, err := wire.ParseEthernet(buf[:n])
-		if err != nil {
-			continue
-		}
-		a, err := wire.ParseARP(b)
-		if err != nil || a.Op != wire.ARPReply || a.SenderIP != p.to || a.TargetHW != p.dev.MAC() {
+		from, ok := answer(buf[:n])
+		if !ok {
 			continue
 		}
 		rtt := now.Sub(p.sentAt)
-		text := fmt.Sprintf("%v is-at %v: seq=%d time=%s ms", p.to, a.SenderHW, p.seq, millis(rtt))
-		hw := starlark.String(a.SenderHW.String())
+		text := fmt.Sprintf("%v is-at %v: seq=%d time=%s ms", p.to, from, p.seq, millis(rtt))
+		hw := starlark.String(from.String())
 		if p.hw != starlark.None && p.hw != starlark.Value(hw) {
 			text += "   (another one)"
+		}
+		if !slices.Contains(p.stations, from) && len(p.stations) < maxStations {
+			p.stations = append(p.stations, from)
 		}
 		p.hw, p.answered = hw, true
 		p.lines = append(p.lines, text)
@@ -171,8 +262,15 @@ func (p *arpinger) result(count int) starlark.Value {
 	}
 	loss := 1 - float64(got)/float64(count)
 	text := fmt.Sprintf("%d sent, %d received, %.3g%% lost", count, got, 100*loss)
+	if n := len(p.stations); n > 1 {
+		text += fmt.Sprintf(", %d stations have the address", n)
+	}
+	stations := make([]starlark.Value, len(p.stations))
+	for k, hw := range p.stations {
+		stations[k] = starlark.String(hw.String())
+	}
 	d := starlark.StringDict{
-		"sent": num(count), "received": num(got), "loss": starlark.Float(loss), "hwaddr": p.hw,
+		"sent": num(count), "received": num(got), "loss": starlark.Float(loss), "hwaddr": p.hw, "stations": starlark.NewList(stations),
 		"replies": starlark.NewList(p.replies), "min": starlark.None, "avg": starlark.None, "max": starlark.None,
 	}
 	if len(p.rtts) > 0 {
@@ -181,5 +279,5 @@ func (p *arpinger) result(count int) starlark.Value {
 		d["min"], d["avg"], d["max"] = registry.Seconds(lo), registry.Seconds(avg), registry.Seconds(hi)
 	}
 	p.c.s.out.Print(text)
-	return result{starlarkstruct.FromStringDict(starlark.String("arping"), d)}
+	return result{starlarkstruct.FromStringDict(starlark.String(p.c.b.Name), d)}
 }

@@ -23,6 +23,7 @@ import (
 var eventKinds = map[string]stack.EventKind{
 	"tcp": stack.EventTCP, "connection": stack.EventConnection, "neighbor": stack.EventNeighbor, "drop": stack.EventDrop,
 	"recovery": stack.EventRecovery, "conflict": stack.EventConflict, "link": stack.EventLink,
+	"address": stack.EventAddress,
 }
 
 // packetEvent is the name of the event that an observer raises for each packet. The host has no event for packets.
@@ -90,7 +91,7 @@ func (v *subscription) AttrNames() []string {
 func eventBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "on", Sig: "event, fn, filter=None", Kinds: "str fn str", Host: true, Result: "subscription",
-			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "drop", "packet" (a packet arrived or was sent, and is fn's argument), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, timed out, sent a probe or undid a reduction); fn: a function that a new task calls with each event; ` +
+			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "address" (an address was added or removed, or is tentative, preferred, deprecated or a duplicate now), "drop", "packet" (a packet arrived or was sent, and is fn's argument), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, timed out, sent a probe or undid a reduction); fn: a function that a new task calls with each event; ` +
 				`filter: tcpdump's expression, for "packet" and "drop"`,
 			Doc:     "Call fn with every event of a kind from now on; the caller continues.",
 			Example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
@@ -265,6 +266,8 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 		text = fmt.Sprintf("%v %v: %v, %s", ev.Local, ev.Remote, ev.Episode, ev.Why)
 		d["local"], d["peer"] = registry.Endpoint(ev.Local), registry.Endpoint(ev.Remote)
 		d["episode"], d["why"] = starlark.String(ev.Episode.String()), starlark.String(ev.Why)
+	case stack.EventAddress:
+		text = addressEvent(d, &ev)
 	case stack.EventLink:
 		text = fmt.Sprintf("%s: %s -> %s, mtu %d", ev.Iface.Name(), ev.Old, ev.New, ev.MTU)
 		d["dev"], d["old"], d["new"], d["mtu"] = starlark.String(ev.Iface.Name()), starlark.String(ev.Old), starlark.String(ev.New), num(ev.MTU)
@@ -287,7 +290,8 @@ func connEvent(d starlark.StringDict, ev *stack.Event) {
 	}
 }
 
-func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
+// addressEvent sets the fields of an event about an address and its states, and returns its text.
+func addressEvent(d starlark.StringDict, ev *stack.Event) string {
 	d["address"], d["dev"] = registry.Address(ev.Addr), starlark.String(ev.Iface.Name())
 	state := func(field, s string) string {
 		if d[field] = starlark.None; s == "" {
@@ -296,7 +300,11 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 		d[field] = starlark.String(s)
 		return s
 	}
-	text := fmt.Sprintf("%v on %s: %s -> %s", ev.Addr, ev.Iface.Name(), state("old", ev.Old), state("new", ev.New))
+	return fmt.Sprintf("%v on %s: %s -> %s", ev.Addr, ev.Iface.Name(), state("old", ev.Old), state("new", ev.New))
+}
+
+func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
+	text := addressEvent(d, ev)
 	if d["hwaddr"] = starlark.None; !ev.HW.IsZero() {
 		d["hwaddr"] = starlark.String(ev.HW.String())
 		text += ", " + ev.HW.String()

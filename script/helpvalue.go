@@ -9,6 +9,7 @@ import (
 	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
 	"smolsh/script/table"
+	"smolsh/stack/drop"
 	"smolsh/stack/packet"
 )
 
@@ -48,7 +49,11 @@ func (s *Session) helpOn(x any) (string, error) {
 	case *namespace:
 		return s.reg.Page(x.name, s.helpWidth())
 	case starlark.String:
-		return s.reg.Page(string(x), s.helpWidth())
+		text, err := s.reg.Page(string(x), s.helpWidth())
+		if r, ok := drop.Named(string(x)); ok && err != nil {
+			return dropHelp(r), nil
+		}
+		return text, err
 	case *table.Row:
 		return s.helpOnRow(x), nil
 	case *starlark.Function:
@@ -73,11 +78,20 @@ func (s *Session) helpOn(x any) (string, error) {
 // helpOnRow returns help on a table's row: its fields, and the methods of the object that it describes.
 func (s *Session) helpOnRow(r *table.Row) string {
 	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
+	if why, err := r.Attr("reason"); err == nil && r.Table.Builtin == "drops" {
+		word, _ := starlark.AsString(why)
+		if reason, ok := drop.Named(word); ok {
+			text += "\n" + dropHelp(reason)
+		}
+	}
 	if t := s.reg.TypeOf(r.Actions); t != nil {
 		text += "\n" + s.reg.Group(r.Actions, t.Doc, nil)
 	}
 	return text
 }
+
+// dropHelp explains a word of drops().
+func dropHelp(r drop.Reason) string { return r.String() + ": " + r.About() }
 
 // signature returns a Starlark function's parameters.
 func signature(f *starlark.Function) string {

@@ -40,15 +40,16 @@ func (i *ifaceValue) port() *lab.Port {
 func ifaceBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "iface.add_addr", Sig: "address, probe=False", Kinds: "cidr bool",
-			Args: `address: with prefix length, "10.0.0.1/24"; probe: whether to probe first, for four to seven seconds, if another station uses it (RFC 5227)`,
-			Doc:  "Add an address to the interface and announce it.", Example: `ifaces()[0].add_addr("10.0.0.1/24")`, Fn: ifaceAddAddr},
+			Args: `address: with prefix length, "10.0.0.1/24" or "fd00::1/64"; probe: whether to probe first if another station uses it, for four to seven seconds (RFC 5227), and one to two for IPv6 (RFC 4862)`,
+			Doc:  "Add an address to the interface and announce it.", Example: `ifaces()[0].add_addr("fd00::1/64", probe=True)`, See: "addrs", Fn: ifaceAddAddr},
 		{Name: "iface.del_addr", Sig: "address", Kinds: "cidr", Args: `address: with prefix length, "10.0.0.1/24"`,
 			Doc: "Remove an address; its connections end.", Example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
 				return i.DelAddr(now, arg[netip.Prefix](c, "address"))
 			})},
-		{Name: "iface.set", Sig: "mtu=, mac=", Kinds: "int:68..65535 mac",
-			Doc: "Change the MTU or the hardware address.", Example: `ifaces()[0].set(mtu=1400)`, Fn: ifaceDo(ifaceSet)},
+		{Name: "iface.set", Sig: "mtu=, mac=, ipv6=", Kinds: "int:68..65535 mac bool",
+			Args: "mtu: octets of the longest packet, 1280 or more for IPv6; ipv6: True makes the interface speak IPv6: it takes a link-local address and asks for routers",
+			Doc:  "Change the MTU or the hardware address, or switch IPv6 on.", Example: `ifaces()[0].set(ipv6=True)`, Fn: ifaceDo(ifaceSet)},
 		{Name: "iface.up",
 			Doc: "Switch the interface on.", Example: `ifaces()[0].up()`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error { i.SetUp(now, true); return nil })},
@@ -64,6 +65,9 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 	v := c.recv.(*ifaceValue)
 	if none, err := ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) (err error) {
 		p := arg[netip.Prefix](c, "address")
+		if p.Addr().Is6() && i.MTU() < wire.MinMTU6 {
+			return tooShort(i)
+		}
 		if arg[bool](c, "probe") {
 			claim, err = i.ProbeAddr(now, p)
 			return err
@@ -88,10 +92,25 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 	return starlark.None, failed(c.t, c.b.Name, arg[netip.Prefix](c, "address"), refused)
 }
 
+// tooShort returns the error that the packets of an interface are too short for IPv6 (RFC 8200 §5).
+func tooShort(i *stack.Iface) error {
+	return fmt.Errorf("IPv6 needs an MTU of %d octets, and that of %s is %d", wire.MinMTU6, i.Name(), i.MTU())
+}
+
 func ifaceSet(c *call, i *stack.Iface, now clock.Instant) error {
 	if c.Given("mtu") {
 		if err := i.SetMTU(arg[int](c, "mtu")); err != nil {
 			return err
+		}
+	}
+	if c.Given("ipv6") {
+		switch on := arg[bool](c, "ipv6"); {
+		case on && i.MTU() < wire.MinMTU6:
+			return tooShort(i)
+		case on:
+			i.EnableIPv6(now)
+		case i.IPv6():
+			return errors.New("an interface that speaks IPv6 does so until it ends; a new host of a lab without addresses of IPv6 does not speak it")
 		}
 	}
 	if mac := arg[hardwareAddr](c, "mac"); c.Given("mac") && (mac.IsGroup() || mac.IsZero()) {

@@ -21,14 +21,15 @@ var limitWords = [][2]string{
 	{"buffers", "octets in the send and receive buffers of connections; while more than half is used, each peer's address may hold its share at most"},
 	{"reassembly", "octets received beyond a gap, counted from the gap on; shared between peers like buffers"},
 	{"fragments", "octets of fragments of incomplete datagrams; the oldest datagrams are dropped first"},
-	{"neighbors", "neighbours of one interface; a neighbour to which nothing was sent is evicted first"},
-	{"unresolved", "neighbours of one interface that have not answered yet"},
+	{"neighbors", "neighbours of one interface and family; a neighbour to which nothing was sent is evicted first"},
+	{"unresolved", "neighbours of one interface and family that have not answered yet"},
 	{"neighbor_queue", "datagrams that wait for one neighbour's answer; the oldest is dropped first"},
 	{"recv_queue", "octets queued in one udp, icmp, raw or frames socket"},
 	{"send_queue", "packets of sockets, and forwarded ones, queued for one interface"},
 	{"reply_queue", "answers of the stack itself queued for one interface"},
 	{"groups", "multicast groups joined, counted once for each socket"},
 	{"paths", "destinations with a path MTU below the link's; the oldest is evicted first"},
+	{"advertised", "prefixes that routers have advertised on one interface, and addresses from them; half as many routers"},
 }
 
 // sessionWords are the names and the descriptions of the whole session's limits.

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -21,11 +22,11 @@ import (
 
 func pingBuiltins() []*builtin {
 	return []*builtin{{
-		Name: "ping", Sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s"`, Kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration",
-		Args:   "host: an address, or a host or its name; count: number of requests; interval: time between requests; size: octets of data; ttl: time to live; timeout: time to wait for each reply",
+		Name: "ping", Sig: `host, count=4, interval="1s", size=56, ttl=64, timeout="1s", df=False`, Kinds: "ip int:1..65536 duration int:0..65507 int:1..255 duration bool",
+		Args:   "host: an address, or a host or its name; count: number of requests; interval: time between requests; size: octets of data; ttl: time to live or hop limit; timeout: time to wait for each reply; df: whether to forbid fragments",
 		Result: "result", Fields: "sent received loss (0 to 1) min avg max mdev (seconds) replies (seq ttl time size src note) again error", Host: true,
-		Doc:     "Send ICMP echo requests and print each reply.",
-		Example: `ping("192.168.69.100", count=1).received`, See: "arping, traceroute, icmp.bind", Fn: builtinPing,
+		Doc:     `Send echo requests of ICMP or ICMPv6 and print each reply; "ff02::1%eth0" asks all nodes of a link.`,
+		Example: `ping("192.168.69.100", count=1).received`, See: "arping, ndping, traceroute, icmp.bind", Fn: builtinPing,
 	}}
 }
 
@@ -36,7 +37,7 @@ type pinger struct {
 	count    int
 	interval time.Duration
 	timeout  time.Duration
-	ttl      uint8
+	ttl      uint8 // 0 for the default of the route
 	msg      []byte
 	conn     *stack.ICMPConn
 	buf      []byte
@@ -62,7 +63,7 @@ type pingProbe struct {
 	closed   bool // true if the call no longer waits for a reply
 	expired  bool // true if it was closed because its timeout passed
 	answered bool
-	waits    bool // true if the request waits for ARP; not recorded after the first reply
+	waits    bool // true if the request waits for its neighbour's address; not recorded after the first reply
 }
 
 // pingSource identifies a reply: the sequence number and the station. A second reply with the same source is a duplicate.
@@ -88,13 +89,24 @@ func builtinPing(c *call) (starlark.Value, error) {
 		interval: arg[time.Duration](c, "interval"), timeout: arg[time.Duration](c, "timeout"),
 		ttl: uint8(arg[int](c, "ttl")), buf: make([]byte, 65536), seen: map[pingSource]bool{}, notes: map[string]int{},
 	}
+	if !c.Given("ttl") && p.to.Is6() && !p.to.IsMulticast() {
+		p.ttl = 0 // a router may have advertised the hop limit
+	}
 	size := arg[int](c, "size")
 	p.msg = make([]byte, 8+size)
 	for i := range size {
 		p.msg[8+i] = byte(i)
 	}
 	var err error
-	p.h.do(func(clock.Instant) { p.conn, err = p.h.h.BindICMP(0); p.group = p.h.h.IsGroup(p.to) })
+	p.h.do(func(clock.Instant) {
+		if p.to, err = p.h.h.Scoped(p.to); err != nil {
+			return
+		}
+		if p.conn, err = p.h.h.BindICMP(0); err == nil {
+			p.conn.SetDontFragment(arg[bool](c, "df"))
+			p.group = p.h.h.IsGroup(p.to)
+		}
+	})
 	if err != nil {
 		return nil, failed(c.t, "ping", p.to, err)
 	}
@@ -146,8 +158,7 @@ func (p *pinger) print(c *call) {
 func (p *pinger) send(now clock.Instant) {
 	for len(p.probes) < p.count && p.next.Due(now) && p.fatal == nil {
 		seq := len(p.probes)
-		m := wire.ICMP{Type: wire.ICMPEchoRequest, ID: p.conn.ID(), Seq: uint16(seq)}
-		m.Put(p.msg)
+		p.putRequest(uint16(seq))
 		err := p.conn.Send(now, p.msg, p.to, p.ttl)
 		probe := pingProbe{sentAt: now, closed: err != nil}
 		if len(p.rtts) == 0 {
@@ -167,6 +178,16 @@ func (p *pinger) send(now clock.Instant) {
 	}
 }
 
+// putRequest writes the head of the echo request of p's family into its message, but for the checksum, which Send computes.
+func (p *pinger) putRequest(seq uint16) {
+	p.msg[0] = byte(wire.ICMPEchoRequest)
+	if p.to.Is6() {
+		p.msg[0] = byte(wire.ICMPv6EchoRequest)
+	}
+	binary.BigEndian.PutUint16(p.msg[4:], p.conn.ID())
+	binary.BigEndian.PutUint16(p.msg[6:], seq)
+}
+
 // failed records why a probe was not answered. It prints the reason unless the previous failure had the same one.
 func (p *pinger) failed(err error) {
 	p.fail = p.explain(err)
@@ -183,19 +204,14 @@ func (p *pinger) explain(err error) error {
 		return sharper(p.to, err)
 	}
 	if n, ok := p.neighbor(); ok && n.State == "FAILED" {
-		return fmt.Errorf("%w (no answer to %d ARP requests on %s)", err, n.Probes, n.Dev)
+		return fmt.Errorf("%w%s", err, unanswered(&n))
 	}
 	return err
 }
 
 // neighbor returns the neighbour entry of the next hop, and false if there is none.
 func (p *pinger) neighbor() (stack.NeighborInfo, bool) {
-	for _, n := range p.h.h.NeighborInfos(p.h.w.World().Now()) {
-		if n.Addr == p.to || p.h.gateway(n.Addr) {
-			return n, true
-		}
-	}
-	return stack.NeighborInfo{}, false
+	return p.h.h.NextHop(p.h.w.World().Now(), p.to)
 }
 
 // receive processes the pending replies and errors.
@@ -209,18 +225,14 @@ func (p *pinger) receive(now clock.Instant) {
 		if n < 0 {
 			return
 		}
-		m, data, err := wire.ParseICMP(p.buf[:n], false)
-		if err != nil {
-			continue
-		}
+		m, err := parseMessage(p.buf[:n], p.to)
 		switch {
-		case m.IsError():
-			if q, err := wire.ParseQuoted(data); err == nil && q.IP.Dst == p.to {
-				p.failed(fmt.Errorf("%s, says %v", spoken(m.String()), from))
-				p.close(int(q.EchoSeq))
-			}
-		case m.Type == wire.ICMPEchoReply && int(m.Seq) < len(p.probes):
-			p.reply(now, int(m.Seq), data, from, ttl)
+		case err != nil:
+		case m.isError && m.dst == p.to:
+			p.failed(fmt.Errorf("%s, says %v", spoken(m.text), from))
+			p.close(int(m.seq))
+		case m.echoReply && int(m.seq) < len(p.probes):
+			p.reply(now, int(m.seq), m.data, from, ttl)
 		}
 	}
 }
@@ -269,7 +281,7 @@ func (p *pinger) reply(now clock.Instant, seq int, data []byte, from netip.Addr,
 		note(noteLate, noteLate)
 	} else if n, ok := p.neighbor(); b.waits && ok && n.State == "REACHABLE" {
 		if known := now.Add(-n.Age); len(p.rtts) == 0 && known > b.sentAt {
-			text += fmt.Sprintf("   (%s ms of it waiting for ARP)", millis(known.Sub(b.sentAt)))
+			text += fmt.Sprintf("   (%s ms of it waiting for %s)", millis(known.Sub(b.sentAt)), resolution(p.to))
 		}
 	}
 	p.seen[source] = true
@@ -303,9 +315,9 @@ func (p *pinger) oddity(source pingSource) string {
 }
 
 // change describes the difference between the data of a reply and the data of the request, "" if they are equal
-// (RFC 792: "the data received in the echo message must be returned").
+// (RFC 792: "the data received in the echo message must be returned"; RFC 4443 §4.2 has the same rule).
 func (p *pinger) change(data []byte) string {
-	sent := p.msg[wire.ICMPLen:]
+	sent := p.msg[wire.ICMPLen:] // the head of ICMPv6 has the same length
 	for i := range min(len(data), len(sent)) {
 		if data[i] != sent[i] {
 			return fmt.Sprintf("%s: octet %d is 0x%02x, was 0x%02x", noteChanged, i, data[i], sent[i])
@@ -317,7 +329,7 @@ func (p *pinger) change(data []byte) string {
 	return ""
 }
 
-// expire gives up the probes that have waited for longer than the timeout, except those that wait for ARP.
+// expire gives up the probes that have waited for longer than the timeout, except those that wait for their neighbour's address.
 func (p *pinger) expire(now clock.Instant) {
 	resolving := false
 	if p.open > 0 {
@@ -346,7 +358,7 @@ func (p *pinger) due(now clock.Instant) time.Duration {
 	}
 	for _, b := range p.probes {
 		if !b.closed {
-			// A probe that still waits for ARP past its timeout is checked again every 100 ms.
+			// A probe that still waits for its neighbour's address past its timeout is checked again every 100 ms.
 			at = min(at, max(b.sentAt.Add(p.timeout), now.Add(100*time.Millisecond)))
 		}
 	}
@@ -413,6 +425,12 @@ func (p *pinger) result() starlark.Value {
 func spoken(message string) string {
 	if rest, ok := strings.CutPrefix(message, "net "); ok {
 		return "network " + rest
+	}
+	switch message {
+	case "no route":
+		return "network unreachable"
+	case "address unreachable":
+		return "host unreachable"
 	}
 	return message
 }

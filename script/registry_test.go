@@ -297,9 +297,9 @@ func TestHelp(t *testing.T) {
 	}
 	s.Flush()
 	for _, part := range []string{
-		`ping(host, count=4, interval="1s", size=56, ttl=64, timeout="1s") -> result`,
-		"  host      an address, or a host or its name  size      octets of data, 0 to 65507\n", "  result: sent received loss (0 to 1) min avg max mdev",
-		"Send ICMP echo requests and print each reply.", `ping("192.168.69.100", count=1).received`,
+		`ping(host, count=4, interval="1s", size=56, ttl=64, timeout="1s", df=False) -> result`,
+		"  host      an address, or a host or its name    ttl       time to live or hop limit, 1 to 255\n", "  size      octets of data, 0 to 65507\n", "  result: sent received loss (0 to 1) min avg max mdev",
+		"Send echo requests of ICMP or ICMPv6 and print each reply", `ping("192.168.69.100", count=1).received`,
 	} {
 		if !strings.Contains(s.out.String(), part) {
 			t.Errorf("help(ping) lacks %q: %s", part, s.out.String())

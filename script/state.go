@@ -19,9 +19,9 @@ import (
 
 // The column titles of the tables.
 const (
-	ifaceColumns    = "NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED"
-	neighborColumns = "ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED"
-	routeColumns    = "DESTINATION GATEWAY DEV"
+	ifaceColumns    = "NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED IPV6"
+	neighborColumns = "ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED ROUTER"
+	routeColumns    = "DESTINATION GATEWAY DEV PROTO PREFERENCE EXPIRES"
 	socketColumns   = "NETID STATE RECV-Q SEND-Q LOCAL PEER TIMER"
 	counterColumns  = "NAME VALUE"
 	dropColumns     = "REASON COUNT LAST EXAMPLE"
@@ -34,28 +34,28 @@ func fieldsOf(columns string) string { return table.FieldName(columns) }
 
 func stateBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "ifaces", Result: "table", Fields: fieldsOf(ifaceColumns), Host: true, See: "routes, neighbors",
-			Doc: "The interfaces, their addresses and packet counts.", Example: `ifaces()[0].mtu`, Fn: ifacesTable},
-		{Name: "neighbors", Result: "table", Fields: fieldsOf(neighborColumns), Host: true, See: "arp, ifaces",
-			Doc: "The neighbours whose hardware addresses are known or requested.", Example: `neighbors().cols("address", "state")`, Fn: neighborsTable},
-		{Name: "neighbors.add", Sig: "address, hwaddr, dev=None", Kinds: "ip mac any", Args: "hwaddr: the hardware address", Host: true,
+		{Name: "ifaces", Result: "table", Fields: fieldsOf(ifaceColumns), Host: true, See: "addrs, routes, neighbors, routers",
+			Doc: "The interfaces, their addresses and packet counts, and whether they speak IPv6.", Example: `ifaces()[0].mtu`, Fn: ifacesTable},
+		{Name: "neighbors", Result: "table", Fields: fieldsOf(neighborColumns), Host: true, See: "arp, ifaces, ndping",
+			Doc: "The neighbours of both families whose hardware addresses are known or requested, and which are routers.", Example: `neighbors().cols("address", "state")`, Fn: neighborsTable},
+		{Name: "neighbors.add", Sig: "address, hwaddr, dev=None", Kinds: "ip mac any", Args: "address: an IP address, if link-local with its interface (\"fe80::1%eth0\"); hwaddr: the hardware address", Host: true,
 			Doc: "Add a permanent entry.", Example: `neighbors.add("192.168.69.7", "02:00:00:00:00:77")`, Fn: neighborAdd},
 		{Name: "neighbors.delete", Sig: "address, dev=None", Kinds: "ip any", Host: true,
 			Doc: "Delete an entry.", Example: `ping("192.168.69.100", count=1); neighbors.delete("192.168.69.100")`, Fn: neighborDelete},
 		{Name: "neighbors.flush", Sig: "dev=None", Kinds: "any", Host: true,
 			Doc: "Delete every entry except permanent ones.", Example: `neighbors.flush()`, Fn: neighborFlush},
-		{Name: "routes", Result: "table", Fields: fieldsOf(routeColumns), Host: true,
-			Doc: "The routing table.", Example: `routes()[0].destination`, Fn: routesTable},
+		{Name: "routes", Result: "table", Fields: fieldsOf(routeColumns), Host: true, See: "routers, prefixes",
+			Doc: "The routes of both families: connected, static, from router advertisements (ra), and from redirects.", Example: `routes()[0].destination`, Fn: routesTable},
 		{Name: "routes.add", Sig: "destination, gateway=None, dev=None", Kinds: "str ip any", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
-			Doc: `Add a route; "default" stands for 0.0.0.0/0.`, Example: `routes.add("10.0.0.0/8", "192.168.69.100")`, Fn: routeAdd},
-		{Name: "routes.delete", Sig: "destination", Kinds: "str", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
-			Doc: "Remove a route.", Example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, Fn: routeDelete},
+			Doc: `Add a route; "default" stands for 0.0.0.0/0, or ::/0 with a gateway of IPv6.`, Example: `routes.add("10.0.0.0/8", "192.168.69.100")`, Fn: routeAdd},
+		{Name: "routes.delete", Sig: "destination, gateway=None", Kinds: "str ip", Args: `destination: a network, "10.0.0.0/8", or "default"; gateway: the gateway, for the route of one of two families`, Host: true,
+			Doc: "Remove a static route.", Example: `routes.add("10.0.0.0/8", "192.168.69.100"); routes.delete("10.0.0.0/8")`, Fn: routeDelete},
 		{Name: "sockets", Sig: "info=False", Kinds: "bool", Args: "info: whether to add TCP's variables", Result: "table", Fields: fieldsOf(socketColumns), Host: true,
 			Doc: "The sockets; info=True adds TCP's variables, those of conn.info().", Example: `sockets(info=True).where(state="ESTABLISHED")`, Fn: socketsTable},
 		{Name: "counters", Sig: "since=False", Kinds: "bool", Args: "since: whether to show increments since this task's last call", Result: "table", Fields: fieldsOf(counterColumns), Host: true,
 			Doc: "MIB counters, also accessible by name.", Example: `counters()["IpInReceives"]`, Fn: countersTable},
 		{Name: "drops", Result: "table", Fields: fieldsOf(dropColumns), Host: true,
-			Doc: "The packets that were not delivered, counted by reason; those answered with an error are among them.", Example: `drops().sort("count")`, Fn: dropsTable},
+			Doc: `Packets not delivered, or answered with an error, counted by reason; help("nd conflict") explains one.`, Example: `drops().sort("count")`, Fn: dropsTable},
 		{Name: "limits", Result: "table", Fields: fieldsOf(limitColumns), Host: true, See: "sockets, neighbors, drops",
 			Doc: "The host's limits, their present use, the refusals, and the peer that was refused last.", Example: `limits()["connections"].used`, Fn: limitsTable},
 		{Name: "limits.set", Sig: limitSig(), Kinds: limitKinds(), Args: limitArgs(), Host: true,
@@ -81,6 +81,16 @@ func showSeconds(v starlark.Value) string {
 	return fmt.Sprintf("%.1fs", f)
 }
 
+// showIf returns a format of bools: the word for True, nothing for False.
+func showIf(word string) func(starlark.Value) string {
+	return func(v starlark.Value) string {
+		if v.Truth() {
+			return word
+		}
+		return ""
+	}
+}
+
 func addrs(ps []netip.Prefix) *starlark.List {
 	list := make([]starlark.Value, len(ps))
 	for i, p := range ps {
@@ -100,7 +110,8 @@ func ifacesTable(c *call) (starlark.Value, error) {
 			hw = starlark.None
 		}
 		r := t.Add(starlark.String(i.Name), starlark.String(i.Medium), starlark.String(i.State), num(i.MTU), hw,
-			addrs(i.Addrs), num(i.RxPackets), num(i.RxBytes), num(i.RxDropped), num(i.TxPackets), num(i.TxBytes), num(i.TxDropped))
+			addrs(i.Addrs), num(i.RxPackets), num(i.RxBytes), num(i.RxDropped), num(i.TxPackets), num(i.TxBytes), num(i.TxDropped),
+			starlark.Bool(i.IPv6))
 		r.Actions, r.About = "iface", &ifaceValue{h, i.Name}
 	}
 	return t, nil
@@ -111,7 +122,7 @@ func neighborsTable(c *call) (starlark.Value, error) {
 	var infos []stack.NeighborInfo
 	t := c.table(table.Columns(neighborColumns)...)
 	h.do(func(now clock.Instant) { infos, t.Note = h.h.NeighborInfos(now), noneAnywhere(h.h.Ifaces()) })
-	t.Columns[4].Show, t.Columns[5].Show = showSeconds, showSeconds
+	t.Columns[4].Show, t.Columns[5].Show, t.Columns[8].Show = showSeconds, showSeconds, showIf("router")
 	for _, n := range infos {
 		var hw, expires starlark.Value = starlark.None, starlark.None
 		if !n.HW.IsZero() {
@@ -121,7 +132,7 @@ func neighborsTable(c *call) (starlark.Value, error) {
 			expires = registry.Seconds(n.Expires)
 		}
 		t.Add(registry.Address(n.Addr), starlark.String(n.Dev), hw, starlark.String(n.State), registry.Seconds(n.Age), expires,
-			num(n.Probes), num(n.Queued))
+			num(n.Probes), num(n.Queued), starlark.Bool(n.Router))
 	}
 	return t, nil
 }
@@ -155,6 +166,14 @@ func (c *call) devFor(h *hostValue, addr netip.Addr) (*stack.Iface, error) {
 		}
 	default:
 		return nil, c.errorf("dev is an interface's name or row, got %s %v", v.(starlark.Value).Type(), v)
+	}
+	if name == "" && addr.Is6() && (addr.IsLinkLocalUnicast() || addr.Zone() != "") {
+		var err error
+		h.do(func(clock.Instant) { addr, err = h.h.Scoped(addr) })
+		if err != nil && addr.Zone() == "" {
+			return nil, failed(c.t, c.b.Name, addr, err)
+		}
+		name = addr.Zone()
 	}
 	var found *stack.Iface
 	h.do(func(clock.Instant) {
@@ -237,36 +256,56 @@ func neighborFlush(c *call) (starlark.Value, error) {
 func routesTable(c *call) (starlark.Value, error) {
 	h := c.on()
 	var infos []stack.RouteInfo
-	h.do(func(clock.Instant) { infos = h.h.RouteInfos() })
+	var at clock.Instant
+	h.do(func(now clock.Instant) { infos, at = h.h.RouteInfos(), now })
 	t := c.table(table.Columns(routeColumns)...)
+	t.Columns[5].Show = showSeconds
 	for _, r := range infos {
-		t.Add(starlark.String(r.Dst.String()), registry.Address(r.Gateway), starlark.String(r.Dev))
+		expires := starlark.Value(starlark.None)
+		if r.Expires != clock.Never {
+			expires = registry.Seconds(max(0, r.Expires.Sub(at)))
+		}
+		t.Add(starlark.String(r.Dst.String()), registry.Address(r.Gateway), starlark.String(r.Dev), starlark.String(r.Proto), word(r.Preference), expires)
 	}
 	return t, nil
 }
 
-func (c *call) destination() (netip.Prefix, error) {
+// word returns a string for a table, None for "".
+func word(s string) starlark.Value {
+	if s == "" {
+		return starlark.None
+	}
+	return starlark.String(s)
+}
+
+// destination returns the destination of a route. "default" is of the family of the gateway gw, if there is one.
+func (c *call) destination(gw netip.Addr) (netip.Prefix, error) {
 	s := arg[string](c, "destination")
-	if s == "default" {
+	switch {
+	case s == "default" && gw.Is6():
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0), nil
+	case s == "default":
 		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), nil
 	}
 	if a, err := netip.ParseAddr(s); err == nil {
+		if a.Zone() != "" {
+			return netip.Prefix{}, c.errorf("%v is on the link of %s, and needs no route", a, a.Zone())
+		}
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return p, c.errorf(`argument 1 (destination) is a network such as "10.0.0.0/8" or "default", got %q`, s)
+		return p, c.errorf(`argument 1 (destination) is a network such as "10.0.0.0/8" or "fd00::/8", or "default", got %q`, s)
 	}
 	return p.Masked(), nil
 }
 
 func routeAdd(c *call) (starlark.Value, error) {
-	h := c.on()
-	dst, err := c.destination()
+	h, gw := c.on(), arg[netip.Addr](c, "gateway")
+	dst, err := c.destination(gw)
 	if err != nil {
 		return nil, err
 	}
-	gw := arg[netip.Addr](c, "gateway")
 	dev, err := c.devFor(h, netip.Addr{})
 	if err != nil {
 		return nil, err
@@ -274,18 +313,51 @@ func routeAdd(c *call) (starlark.Value, error) {
 	if !gw.IsValid() && dev == nil {
 		return nil, c.errorf("%v needs a gateway or dev=", dst)
 	}
+	if gw.IsValid() && gw.Is4() != dst.Addr().Is4() {
+		return nil, c.errorf("%v and the gateway %v are of different families", dst, gw)
+	}
 	h.do(func(clock.Instant) { err = h.h.AddRoute(dst, gw, dev) })
 	return starlark.None, failed(c.t, c.b.Name, dst, err)
 }
 
 func routeDelete(c *call) (starlark.Value, error) {
-	h := c.on()
-	dst, err := c.destination()
+	h, gw := c.on(), arg[netip.Addr](c, "gateway")
+	dst, err := c.destination(gw)
 	if err != nil {
 		return nil, err
 	}
+	if arg[string](c, "destination") == "default" && !gw.IsValid() {
+		dst = h.staticDefault()
+	}
+	if gw.IsValid() && !h.hasRoute(dst, gw) {
+		return nil, failed(c.t, c.b.Name, fmt.Sprintf("%v via %v", dst, gw), stack.ErrNotFound)
+	}
 	h.do(func(clock.Instant) { err = h.h.DelRoute(dst) })
 	return starlark.None, failed(c.t, c.b.Name, dst, err)
+}
+
+// hasRoute reports whether a route to dst by the gateway gw was added by hand.
+func (h *hostValue) hasRoute(dst netip.Prefix, gw netip.Addr) (found bool) {
+	h.do(func(clock.Instant) {
+		for _, r := range h.h.RouteInfos() {
+			found = found || r.Dst == dst && r.Proto == stack.RouteStatic && r.Gateway.WithZone("") == gw.WithZone("")
+		}
+	})
+	return found
+}
+
+// staticDefault returns the default route that was added by hand. If there are two, it is that of IPv4.
+func (h *hostValue) staticDefault() netip.Prefix {
+	dst := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	h.do(func(clock.Instant) {
+		for _, r := range h.h.RouteInfos() {
+			if r.Dst.Bits() == 0 && r.Proto == stack.RouteStatic {
+				dst = r.Dst
+				return
+			}
+		}
+	})
+	return dst
 }
 
 func countersTable(c *call) (starlark.Value, error) {

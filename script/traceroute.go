@@ -21,8 +21,8 @@ import (
 func tracerouteBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "traceroute", Sig: `host, max_hops=30, timeout="1s", probes=3, size=32`, Kinds: "ip int:1..255 duration int:1..10 int:0..1472",
-		Args:   "host: an address; max_hops: largest TTL; timeout: time to wait for the answers of a hop; probes: number of probes per hop, sent at once; size: octets of data",
-		Result: "result", Fields: "reached hops (ttl addr times error) error", Host: true,
+		Args:   "host: an address; max_hops: largest TTL, or hop limit of IPv6; timeout: time to wait for the answers of a hop; probes: number of probes per hop, sent at once; size: octets of data",
+		Result: "result", Fields: "reached hops (ttl addr times error: !N no route, !H host unreachable, !P protocol, !F too big, !X prohibited, !S source) error", Host: true,
 		Doc:     "Send UDP datagrams with a rising TTL and print each router that returns an ICMP time exceeded error.",
 		Example: `traceroute("192.168.69.100").reached`, See: "ping, icmp.listen", Fn: builtinTraceroute,
 	}}
@@ -93,6 +93,9 @@ func builtinTraceroute(c *call) (starlark.Value, error) {
 }
 
 func (t *tracerouter) open() (err error) {
+	if t.to, err = t.h.h.Scoped(t.to); err != nil {
+		return err
+	}
 	if t.udp, err = t.h.h.BindUDP(netip.AddrPort{}); err != nil {
 		return err
 	}
@@ -148,12 +151,8 @@ func (t *tracerouter) receive(now clock.Instant) {
 		if n < 0 || err != nil {
 			break
 		}
-		m, quote, err := wire.ParseICMP(t.buf[:n], false)
-		if err != nil {
-			continue
-		}
-		if q, err := wire.ParseQuoted(quote); err == nil && q.IP.Dst == t.to {
-			t.answer(now, q.DstPort, from, &m)
+		if m, err := parseMessage(t.buf[:n], t.to); err == nil && m.isError && m.dst == t.to {
+			t.answer(now, m.dstPort, from, &m)
 		}
 	}
 	for {
@@ -170,33 +169,66 @@ func (t *tracerouter) receive(now clock.Instant) {
 	}
 }
 
-// unreachableNotes are traceroute's marks for the codes of destination unreachable.
-var unreachableNotes = map[uint8]string{
-	wire.UnreachableNet: "!N", wire.UnreachableHost: "!H", wire.UnreachableProtocol: "!P", wire.UnreachableFragNeeded: "!F",
-	wire.UnreachableSourceRoute: "!S", wire.UnreachableNetProhibited: "!X", wire.UnreachableHostProhibited: "!X", wire.UnreachableProhibited: "!X",
+// errorMark is what traceroute makes of an error about a probe. An error without a mark is from a router on the way.
+type errorMark struct {
+	note    string // the printed mark, "" for the expected answer of the destination
+	arrived bool   // true if only the destination sends the error
 }
 
-// arrived reports whether an answer proves that the probe arrived: a reply, for which m is nil, or an error that only the
-// destination sends. The source of the error may be another of the destination's addresses (RFC 1812 §4.3.2.4).
-func arrived(m *wire.ICMP) bool {
-	return m == nil || m.Type == wire.ICMPDestUnreachable && (m.Code == wire.UnreachablePort || m.Code == wire.UnreachableProtocol)
+// errorMarks are the marks for types and codes of ICMP, and errorMarks6 those for ICMPv6. The source of an error that only the
+// destination sends may be another of the destination's addresses (RFC 1812 §4.3.2.4).
+var (
+	errorMarks = map[[2]uint8]errorMark{
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableNet}:            {note: "!N"},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableHost}:           {note: "!H"},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableProtocol}:       {note: "!P", arrived: true},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachablePort}:           {arrived: true},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableFragNeeded}:     {note: "!F"},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableSourceRoute}:    {note: "!S"},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableNetProhibited}:  {note: "!X"},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableHostProhibited}: {note: "!X"},
+		{uint8(wire.ICMPDestUnreachable), wire.UnreachableProhibited}:     {note: "!X"},
+	}
+	errorMarks6 = map[[2]uint8]errorMark{
+		{uint8(wire.ICMPv6DestUnreachable), wire.Unreachable6NoRoute}:      {note: "!N"},
+		{uint8(wire.ICMPv6DestUnreachable), wire.Unreachable6Prohibited}:   {note: "!X"},
+		{uint8(wire.ICMPv6DestUnreachable), wire.Unreachable6BeyondScope}:  {note: "!S"},
+		{uint8(wire.ICMPv6DestUnreachable), wire.Unreachable6Address}:      {note: "!H"},
+		{uint8(wire.ICMPv6DestUnreachable), wire.Unreachable6Port}:         {arrived: true},
+		{uint8(wire.ICMPv6DestUnreachable), wire.Unreachable6SourcePolicy}: {note: "!X"},
+		{uint8(wire.ICMPv6DestUnreachable), wire.Unreachable6RejectRoute}:  {note: "!X"},
+		{uint8(wire.ICMPv6PacketTooBig), 0}:                                {note: "!F"},
+		{uint8(wire.ICMPv6ParameterProblem), wire.ParamUnknownNextHeader}:  {note: "!P", arrived: true},
+	}
+)
+
+// markOf returns the mark of an error. A code of destination unreachable without a mark of its own is printed as its number.
+func markOf(m *icmpMessage, to netip.Addr) errorMark {
+	marks, unreachable := errorMarks, uint8(wire.ICMPDestUnreachable)
+	if to.Is6() {
+		marks, unreachable = errorMarks6, uint8(wire.ICMPv6DestUnreachable)
+	}
+	mark, known := marks[[2]uint8{m.typ, m.code}]
+	if !known && m.typ == unreachable {
+		mark.note = fmt.Sprintf("!%d", m.code)
+	}
+	return mark
 }
 
 // answer closes the probe to a port. m is the error that quotes the probe, nil for a reply.
-func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m *wire.ICMP) {
+func (t *tracerouter) answer(now clock.Instant, port uint16, from netip.Addr, m *icmpMessage) {
 	k := int(port) - int(t.port)
 	if k < 0 || k >= len(t.probes) || t.probes[k].done {
 		return // late answer to a probe of an earlier hop
 	}
-	p := &t.probes[k]
-	p.done, p.from, p.rtt = true, from, now.Sub(p.sentAt)
-	t.reached = t.reached || arrived(m)
-	if m != nil && m.Type == wire.ICMPDestUnreachable && m.Code != wire.UnreachablePort {
-		t.ended = true
-		if p.note = unreachableNotes[m.Code]; p.note == "" {
-			p.note = fmt.Sprintf("!%d", m.Code)
-		}
+	mark := errorMark{arrived: true}
+	if m != nil {
+		mark = markOf(m, t.to)
 	}
+	p := &t.probes[k]
+	p.done, p.from, p.rtt, p.note = true, from, now.Sub(p.sentAt), mark.note
+	t.reached = t.reached || mark.arrived
+	t.ended = t.ended || mark.note != ""
 }
 
 // line returns the printed line of a hop: each round trip after the address that answered, "*" for no answer.

@@ -24,6 +24,8 @@ assert.lt(now(), 1)`,
 	"ping.timeout": `neighbors.add("192.168.69.100", "02:00:00:00:00:64")
 assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"arping.interval":    `assert.eq(arping("192.168.69.100", count=2, interval=0).received, 2)`,
+	"ndping.interval":    `peer.ifaces()[0].add_addr("fd00::2/64"); assert.eq(ndping("fd00::2", count=2, interval=0, dev="eth0").received, 2)`,
+	"ndping.timeout":     `assert.eq(ndping("fd00::2", count=1, timeout=0, dev="eth0").received, 0)`,
 	"arping.timeout":     `assert.eq(arping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"traceroute.size":    `assert.true(traceroute("192.168.69.100", size=0).reached)`,
 	"traceroute.timeout": `assert.true(not traceroute("192.168.69.100", max_hops=1, timeout=0).reached)`,

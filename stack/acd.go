@@ -128,6 +128,8 @@ func (i *Iface) probeAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) 
 		c.listen()
 	}
 	i.addresses.probes = append(i.addresses.probes, c)
+	i.forgetDuplicate(c.addr)
+	i.raiseAddr(now, c.addr, "", AddrTentative)
 	i.host.workPending()
 	i.host.net.addrProbes.Set(&c.timer, now.Add(i.host.randomBetween(0, probeWait)))
 	return c, nil
@@ -137,7 +139,13 @@ func (i *Iface) probeAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) 
 func (c *AddrProbe) assign(now clock.Instant) {
 	i := c.iface
 	i.addAddr(now, c.prefix, c.origin)
-	i.addresses.list[len(i.addresses.list)-1].deprecated = c.deprecated
+	a := &i.addresses.list[len(i.addresses.list)-1]
+	a.deprecated = c.deprecated
+	before := ""
+	if c.probes > 0 {
+		before = AddrTentative
+	}
+	i.raiseAddr(now, c.addr, before, a.state())
 	if c.addr.Is4() {
 		i.announce(c.addr)
 	} else {
@@ -291,6 +299,7 @@ func (c *AddrProbe) abandon(now clock.Instant, hw wire.HardwareAddr) {
 	c.by = hw
 	c.stop()
 	c.finish(ErrInUse)
+	i.keepDuplicate(now, c)
 	i.host.raiseConflict(Event{Now: now, Iface: i, Addr: c.addr, HW: hw, New: ConflictAbandoned})
 	i.abandoned(now, c)
 }
@@ -329,10 +338,12 @@ func (i *Iface) broadcastRequest(q *wire.ARP) {
 }
 
 // cancelAddrProbes ends all probes and announcements of an interface that is going down.
-func (i *Iface) cancelAddrProbes() {
+func (i *Iface) cancelAddrProbes(now clock.Instant) {
 	for _, c := range slices.Clone(i.addresses.probes) {
 		if c.stop(); !c.done {
 			c.finish(ErrDown)
+			i.raiseAddr(now, c.addr, AddrTentative, "")
 		}
 	}
+	i.addresses.duplicates = nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"smolsh/phy"
+	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/tcp"
 	"smolsh/stack/wire"
@@ -312,9 +313,9 @@ func TestRouteByGateway(t *testing.T) {
 		}
 	}
 	want := []RouteInfo{
-		{netip.MustParsePrefix("10.0.0.0/24"), netip.Addr{}, "eth0"},
-		{netip.MustParsePrefix("192.0.2.0/24"), ipC, "eth0"},
-		{netip.MustParsePrefix("0.0.0.0/0"), ipA, "eth0"},
+		{Dst: netip.MustParsePrefix("10.0.0.0/24"), Dev: "eth0", Proto: RouteConnected, Expires: clock.Never},
+		{Dst: netip.MustParsePrefix("192.0.2.0/24"), Gateway: ipC, Dev: "eth0", Proto: RouteStatic, Expires: clock.Never},
+		{Dst: netip.MustParsePrefix("0.0.0.0/0"), Gateway: ipA, Dev: "eth0", Proto: RouteStatic, Expires: clock.Never},
 	}
 	got := h.RouteInfos()
 	if len(got) != len(want) {

@@ -24,6 +24,7 @@ const (
 	EventConflict                    // another station uses our address (RFC 5227)
 	EventRecovery                    // an Episode of a connection: loss recovery started or ended, a timeout, an undo, a probe
 	EventLink                        // an interface went up or down, or its MTU changed
+	EventAddress                     // an address of an interface was added or removed, or its state changed
 )
 
 // Event is one event in the host. A field that does not belong to the kind is zero.
@@ -45,8 +46,8 @@ type Event struct {
 	// Field of EventLink, which also has Iface, Old and New: the longest packet in octets after the change.
 	MTU int
 
-	// Fields of EventNeighbor and EventConflict. EventDrop has only Iface, which is nil if the packet had no interface
-	// yet.
+	// Fields of EventNeighbor, EventConflict and, but for HW, of EventAddress, whose states are those of AddrInfo. EventDrop has
+	// only Iface, which is nil if the packet had no interface yet.
 	Iface    *Iface
 	Addr     netip.Addr
 	HW       wire.HardwareAddr // zero while unknown

@@ -28,6 +28,8 @@ func (l *told) take(ev Event) {
 		s += fmt.Sprintf("neighbor %v %s %q-%q %v", ev.Addr, ev.Iface.Name(), ev.Old, ev.New, ev.HW)
 	case EventDrop:
 		s += fmt.Sprintf("drop %v dir=%d %d octets", ev.Reason, ev.Dir, len(ev.Octets))
+	case EventAddress:
+		s += fmt.Sprintf("address %v %s %q-%q", ev.Addr, ev.Iface.Name(), ev.Old, ev.New)
 	case EventLink:
 		s += fmt.Sprintf("link %s %s-%s mtu %d", ev.Iface.Name(), ev.Old, ev.New, ev.MTU)
 	}
@@ -99,7 +101,7 @@ func TestEventsOfRefusedAndStranded(t *testing.T) {
 	if err := a.Ifaces()[0].DelAddr(n.now, netip.MustParsePrefix("10.0.0.1/24")); err != nil {
 		t.Fatal(err)
 	}
-	log.want(t, "0.014000 tcp ESTABLISHED-CLOSED passive=false connection reset: its local address was removed")
+	log.want(t, `0.014000 address 10.0.0.1 eth0 "preferred"-""`, "0.014000 tcp ESTABLISHED-CLOSED passive=false connection reset: its local address was removed")
 	if _, err := client.Read(n.now, make([]byte, 1)); err != ErrAddrRemoved {
 		t.Errorf("reading: %v", err)
 	}

@@ -59,6 +59,8 @@ type ifaceAddresses struct {
 	subnets  subnets
 	defended map[netip.Addr]clock.Instant // time from which a defended address may be defended again, by address
 	probes   []*AddrProbe                 // addresses that are being probed for (tentative ones) or announced
+
+	duplicates []ifaceAddr // addresses that were found to be duplicates, the oldest first
 }
 
 // ifaceQueues holds the packets that an interface must send, each with its link header, and the connections that may
@@ -218,11 +220,14 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 	if err := i.checkAddr(p); err != nil {
 		return err
 	}
+	before := ""
 	if c := i.addrProbe(i.ownScope(p.Addr())); c != nil && !c.done { // the probe has nothing left to find out
 		c.finish(ErrExists)
 		c.stop()
+		before = AddrTentative
 	}
 	i.addAddr(now, p, OriginManual)
+	i.raiseAddr(now, i.ownScope(p.Addr()), before, AddrPreferred)
 	i.announce(i.scoped(p.Addr()))
 	return nil
 }
@@ -239,6 +244,7 @@ func (i *Iface) addAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) {
 	} else if p.Bits() <= 30 {
 		n.network, n.broadcast = p.Masked().Addr(), lastAddr(p)
 	}
+	i.forgetDuplicate(n.addr)
 	i.addresses.list = append(i.addresses.list, n)
 	i.addresses.subnets.add(p)
 	i.host.net.localAddrs[n.addr] = i
@@ -307,6 +313,7 @@ func (i *Iface) DelAddr(now clock.Instant, p netip.Prefix) error {
 	i.leaveNode(a)
 	i.host.net.epoch++
 	i.addrChanged(now, a)
+	i.raiseAddr(now, a, gone.state(), "")
 	i.host.abortConnsFrom(now, a)
 	return nil
 }
@@ -374,7 +381,7 @@ func (i *Iface) setCarrying(now clock.Instant, up bool) {
 		return
 	}
 	i.settle6(now)
-	i.cancelAddrProbes()
+	i.cancelAddrProbes(now)
 	for _, q := range []*fifo[*phy.Frame]{&i.out.replies, &i.out.datagrams} {
 		for f, ok := q.pop(); ok; f, ok = q.pop() {
 			i.discard(now, f, drop.InterfaceDown)

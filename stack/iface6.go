@@ -35,7 +35,7 @@ func (i *Iface) EnableIPv6(now clock.Instant) {
 	cfg := autoconf.Config{Iface: i.name, MAC: i.mac, Temporary: h.cfg.TemporaryAddrs, Rand: h.rng}
 	binary.BigEndian.PutUint64(cfg.Secret[:], h.secret[0])
 	binary.BigEndian.PutUint64(cfg.Secret[8:], h.secret[1])
-	i.v6 = &ipv6State{conf: autoconf.New(cfg)}
+	i.v6 = &ipv6State{conf: autoconf.New(cfg.Bounded(h.limits.Advertised))}
 	i.settle6(now)
 }
 

@@ -19,6 +19,7 @@ type Limits struct {
 	ReplyQueue  int // answers of the stack itself, queued for one interface: 256
 	Groups      int // multicast groups that sockets have joined, counted once for each socket: 1024
 	Paths       int // destinations whose path MTU is known to be smaller than the link's: 1024
+	Advertised  int // prefixes that routers have advertised on one interface, and addresses from them; see autoconf.Config.Bounded: 32
 
 	Challenges int // mean number of challenge ACKs per second; each second has half to one and a half times as many: 1000
 	ICMPRate   int // ICMP errors sent per second: 1000
@@ -45,6 +46,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.ReplyQueue, 256)
 	def(&l.Groups, 1024)
 	def(&l.Paths, 1024)
+	def(&l.Advertised, 32)
 	def(&l.Challenges, 1000)
 	def(&l.ICMPRate, 1000)
 	def(&l.ICMPBurst, 50)
@@ -69,12 +71,13 @@ const (
 	limitReplyQueue
 	limitGroups
 	limitPaths
+	limitAdvertised
 
 	numLimits
 )
 
 var limitNames = [numLimits]string{"sockets", "connections", "syn_queue", "buffers", "reassembly", "fragments", "neighbors", "unresolved",
-	"neighbor_queue", "recv_queue", "send_queue", "reply_queue", "groups", "paths"}
+	"neighbor_queue", "recv_queue", "send_queue", "reply_queue", "groups", "paths", "advertised"}
 
 // LimitError is returned by a call that would exceed a limit. It matches ErrLimit.
 type LimitError struct {
@@ -115,7 +118,7 @@ func (h *Host) limitError(l limit) error {
 func (h *Host) limitOf(l limit) *int {
 	k, n := &h.limits, &h.cfg.Neighbor
 	return [numLimits]*int{&k.Sockets, &k.Connections, &k.SYNQueue, &k.Buffers, &k.Reassembly, &k.Fragments, &n.Entries,
-		&n.Incomplete, &n.Queue, &k.RecvQueue, &k.SendQueue, &k.ReplyQueue, &k.Groups, &k.Paths}[l]
+		&n.Incomplete, &n.Queue, &k.RecvQueue, &k.SendQueue, &k.ReplyQueue, &k.Groups, &k.Paths, &k.Advertised}[l]
 }
 
 // LimitInfo is one row of the table of limits.
@@ -145,6 +148,9 @@ func (h *Host) LimitInfos() []LimitInfo {
 	for _, i := range h.net.ifaces {
 		most(limitSendQueue, i.out.datagrams.n)
 		most(limitReplyQueue, i.out.replies.n)
+		if i.v6 != nil {
+			most(limitAdvertised, i.v6.conf.Used())
+		}
 		for _, c := range i.neigh {
 			most(limitNeighbors, c.Len())
 			most(limitUnresolved, c.Unresolved())
@@ -175,6 +181,9 @@ func (h *Host) SetLimit(name string, most int) error {
 		for _, i := range h.net.ifaces {
 			for _, c := range i.neigh {
 				c.SetBounds(h.cfg.Neighbor.Entries, h.cfg.Neighbor.Incomplete, h.cfg.Neighbor.Queue)
+			}
+			if i.v6 != nil {
+				i.v6.conf.SetBounds(h.limits.Advertised)
 			}
 		}
 		if l == limitRecvQueue {

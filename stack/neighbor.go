@@ -84,7 +84,7 @@ func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 }
 
 // failPending drops the packets that waited for neighbour e, reports the failure to their sockets or senders, and fails
-// the waiting connections.
+// the waiting connections, except those for which there is another router (RFC 4861 §6.3.6).
 func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
@@ -101,6 +101,10 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	}
 	for _, c := range w.conns {
 		c.parked = nil
+		if i.host.net.hasDetour(c.remote.Addr(), e) {
+			i.host.connChanged(now, c)
+			continue
+		}
 		i.host.failNoPath(now, c, ErrHostUnreach, r)
 	}
 }
@@ -227,7 +231,7 @@ type NeighborInfo struct {
 	Router  bool              // true for a neighbour that has said that it is a router of IPv6
 }
 
-// NeighborInfos returns the neighbour tables of all interfaces. It sorts the entries by interface and address.
+// NeighborInfos returns the neighbour tables of all interfaces, sorted by interface, family and address.
 func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 	var infos []NeighborInfo
 	for _, i := range h.net.ifaces {
@@ -235,18 +239,40 @@ func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 			continue
 		}
 		for _, e := range i.neighbors() {
-			info := NeighborInfo{
-				Addr: e.Addr, Dev: i.name, State: e.State.String(), Age: now.Sub(e.Since), Expires: -1,
-				Probes: e.Probes, Queued: e.Pending.datagrams.n + len(e.Pending.conns), Router: e.Router,
-			}
-			if e.Usable() {
-				info.HW = e.HW
-			}
-			if at := e.Expires(); at != clock.Never {
-				info.Expires = max(0, at.Sub(now))
-			}
-			infos = append(infos, info)
+			infos = append(infos, i.neighborInfo(now, e))
 		}
 	}
 	return infos
+}
+
+// NextHop returns the row of the neighbour table for the next hop to dst: the station itself, or the gateway of its route. ok is false
+// if there is no route, or no entry.
+func (h *Host) NextHop(now clock.Instant, dst netip.Addr) (info NeighborInfo, ok bool) {
+	dst, err := h.net.scope(dst, netip.Addr{})
+	if err != nil {
+		return info, false
+	}
+	way, ok := h.net.lookup(dst)
+	if !ok {
+		return info, false
+	}
+	e := way.iface.neighborsOf(way.next).Get(way.next)
+	if e == nil {
+		return info, false
+	}
+	return way.iface.neighborInfo(now, e), true
+}
+
+func (i *Iface) neighborInfo(now clock.Instant, e *neighbor) NeighborInfo {
+	info := NeighborInfo{
+		Addr: e.Addr, Dev: i.name, State: e.State.String(), Age: now.Sub(e.Since), Expires: -1,
+		Probes: e.Probes, Queued: e.Pending.datagrams.n + len(e.Pending.conns), Router: e.Router,
+	}
+	if e.Usable() {
+		info.HW = e.HW
+	}
+	if at := e.Expires(); at != clock.Never {
+		info.Expires = max(0, at.Sub(now))
+	}
+	return info
 }

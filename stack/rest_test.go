@@ -38,7 +38,7 @@ var notHeld = map[string]string{
 	"tcpShared.rxSeg": "the last segment, whose frame is its caller's", "tcpShared.txSeg": "the last segment", "Heap.order": "a number",
 
 	"Iface.host": "its host", "Iface.name": "configuration", "Iface.caps": "configuration", "Iface.mac": "configuration", "Iface.mtu": "configuration",
-	"ifaceAddresses.list": "configuration", "ifaceAddresses.subnets": "configuration", "ifaceAddresses.defended": "an instant for each of its own addresses, at most", "Iface.index": "configuration", "Iface.loop": "configuration", "Iface.hidden": "configuration",
+	"ifaceAddresses.list": "configuration", "ifaceAddresses.subnets": "configuration", "ifaceAddresses.duplicates": "at most maxDuplicates", "ifaceAddresses.defended": "an instant for each of its own addresses, at most", "Iface.index": "configuration", "Iface.loop": "configuration", "Iface.hidden": "configuration",
 	"Iface.up": "configuration", "Iface.off": "configuration", "Iface.linkDown": "configuration", "ifaceGroups.v1Until": "an instant",
 	"Iface.neigh": "a cache of its own, which TestRestNames covers", "ifaceQueues.tcpTurn": "a flag",
 	"ifaceStatistics.rxPackets": "it only grows", "ifaceStatistics.rxBytes": "it only grows", "ifaceStatistics.rxDropped": "it only grows",

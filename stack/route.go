@@ -2,7 +2,11 @@ package stack
 
 import (
 	"net/netip"
+	"slices"
+	"time"
 
+	"smolsh/stack/autoconf"
+	"smolsh/stack/clock"
 	"smolsh/stack/route"
 )
 
@@ -52,16 +56,81 @@ func (h *Host) DelRoute(dst netip.Prefix) error {
 
 // RouteInfo is one row of the routing table.
 type RouteInfo struct {
-	Dst     netip.Prefix
-	Gateway netip.Addr // zero: on link
-	Dev     string
+	Dst        netip.Prefix
+	Gateway    netip.Addr // zero: on link
+	Dev        string
+	Proto      string        // what has added the route: a value of RouteStatic and its like
+	Preference string        // of a route from a router: low, medium or high (RFC 4191 §2.1); "" for others
+	Expires    clock.Instant // time at which a route from a router ends; clock.Never for others, and for one that does not end
 }
+
+// What has added a route: values of RouteInfo.Proto.
+const (
+	RouteConnected = "connected" // an address of the interface
+	RouteStatic    = "static"    // AddRoute
+	RouteRA        = "ra"        // a router advertisement (RFC 4861 §6.3.4)
+	RouteRedirect  = "redirect"  // a redirect (RFC 4861 §8.3)
+)
 
 // RouteInfos returns the routing table in the order in which it is searched.
 func (h *Host) RouteInfos() []RouteInfo {
 	var infos []RouteInfo
 	for _, r := range h.net.routes.All() {
-		infos = append(infos, RouteInfo{r.Dst, r.Gateway, h.net.ifaces[r.Out].name})
+		i := h.net.ifaces[r.Out]
+		info := RouteInfo{Dst: r.Dst, Gateway: r.Gateway, Dev: i.name, Proto: RouteStatic, Expires: clock.Never}
+		switch {
+		case r.Connected:
+			info.Proto = RouteConnected
+		case r.Learned && h.net.redirected(&r):
+			info.Proto = RouteRedirect
+		case r.Learned:
+			info.Proto, info.Expires = RouteRA, i.routeEnd(&r)
+			if r.Gateway.IsValid() {
+				info.Preference = preferenceName(r.Preference)
+			}
+		}
+		infos = append(infos, info)
 	}
 	return infos
 }
+
+// redirected reports whether the host has learned the route from a redirect.
+func (n *netLayer) redirected(r *route.Route) bool {
+	return slices.ContainsFunc(n.redirects, func(o route.Route) bool { return o.Dst == r.Dst && o.Gateway == r.Gateway && o.Out == r.Out })
+}
+
+// routeEnd returns the time at which a route ends that a router has advertised on the interface.
+func (i *Iface) routeEnd(r *route.Route) clock.Instant {
+	conf, via := i.v6.conf, r.Gateway.WithZone("")
+	at := func(d time.Duration) clock.Instant { // the lifetimes are counted from the beginning of the clock
+		if d == autoconf.Infinite {
+			return clock.Never
+		}
+		return clock.Instant(0).Add(d)
+	}
+	switch {
+	case !r.Gateway.IsValid():
+		for _, p := range conf.Prefixes(0) {
+			if p.Prefix == r.Dst {
+				return at(p.Valid)
+			}
+		}
+	case r.Dst.Bits() == 0:
+		for _, o := range conf.Routers(0) {
+			if o.Addr == via {
+				return at(o.Lifetime)
+			}
+		}
+	default:
+		for _, o := range conf.Routes(0) {
+			if o.Prefix == r.Dst && o.Via == via {
+				return at(o.Lifetime)
+			}
+		}
+	}
+	return clock.Never
+}
+
+// Scoped returns an address as the host's sockets report it: without an IPv4-mapped form, and with the zone that a link-local address or
+// a group of that scope needs. Errors: ErrZone.
+func (h *Host) Scoped(a netip.Addr) (netip.Addr, error) { return h.net.scope(a, netip.Addr{}) }

@@ -94,7 +94,11 @@ func (h *Host) receiveRouterAdvertisement(now clock.Instant, p *packet) Verdict 
 	if e := i.neigh[ipv6].Get(p.src); e != nil {
 		i.neigh[ipv6].SetRouter(e, true)
 	}
+	refused := i.v6.conf.Refusals()
 	i.v6.conf.Advertisement(now, p.src, &m, options)
+	if after := i.v6.conf.Refusals(); after.NoRoom() > refused.NoRoom() {
+		h.countRefusedTo(limitAdvertised, p.src)
+	}
 	i.applyAutoconf(now)
 	return deliveredTo(wire.ProtocolICMPv6, 0)
 }
@@ -125,8 +129,10 @@ func (i *Iface) applyAutoconf(now clock.Instant) {
 			i.configure(now, c)
 		case autoconf.UpdateAddress:
 			for k := range i.addresses.list {
-				if a := &i.addresses.list[k]; a.Addr() == c.Addr {
+				if a := &i.addresses.list[k]; a.Addr() == c.Addr && a.deprecated != c.Deprecated {
+					before := a.state()
 					a.deprecated = c.Deprecated
+					i.raiseAddr(now, a.addr, before, a.state())
 				}
 			}
 			if p := i.addrProbe(c.Addr); p != nil {
@@ -176,6 +182,7 @@ func (i *Iface) configure(now clock.Instant, c autoconf.Change) {
 func (i *Iface) unconfigure(now clock.Instant, c autoconf.Change) {
 	if p := i.addrProbe(c.Addr); p != nil && !p.done {
 		p.Cancel()
+		i.raiseAddr(now, p.addr, AddrTentative, "")
 	}
 	for _, a := range i.addresses.list {
 		if a.Addr() == c.Addr && a.origin != OriginManual {
@@ -224,6 +231,19 @@ func (n *netLayer) removeLearned(r route.Route) {
 func (n *netLayer) reachable(r *route.Route) bool {
 	e := n.ifaces[r.Out].neigh[ipv6].Get(r.Gateway)
 	return e == nil || e.State != neigh.Failed
+}
+
+// hasDetour reports whether packets to dst can go by another next hop than e, which has failed.
+func (n *netLayer) hasDetour(dst netip.Addr, e *neighbor) bool {
+	if e.State != neigh.Failed || n.gateways[e.Addr] == 0 {
+		return false
+	}
+	p, ok := n.lookup(dst)
+	if !ok || p.next == e.Addr {
+		return false
+	}
+	other := p.iface.neighborsOf(p.next).Get(p.next)
+	return other == nil || other.State != neigh.Failed
 }
 
 // neighborFailed is called when a neighbour has not answered. Connections by that gateway look for another, and redirects to the

@@ -39,6 +39,7 @@ type IfaceInfo struct {
 	MTU                           int
 	MAC                           wire.HardwareAddr
 	Addrs                         []netip.Prefix
+	IPv6                          bool // true if the interface speaks IPv6
 	RxPackets, RxBytes, RxDropped uint64
 	TxPackets, TxBytes, TxDropped uint64
 }
@@ -57,7 +58,7 @@ func (h *Host) IfaceInfos() []IfaceInfo {
 // Info returns the interface's row of the table.
 func (i *Iface) Info() IfaceInfo {
 	return IfaceInfo{
-		Name: i.name, Medium: i.caps.Medium.String(), State: i.State(), Up: i.up, MTU: i.MTU(), MAC: i.mac, Addrs: i.Addrs(),
+		Name: i.name, Medium: i.caps.Medium.String(), State: i.State(), Up: i.up, MTU: i.MTU(), MAC: i.mac, Addrs: i.Addrs(), IPv6: i.IPv6(),
 		RxPackets: i.stats.rxPackets, RxBytes: i.stats.rxBytes, RxDropped: i.stats.rxDropped,
 		TxPackets: i.stats.txPackets, TxBytes: i.stats.txBytes, TxDropped: i.stats.txDropped,
 	}

@@ -49,6 +49,14 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+// Bounded returns the configuration with the bounds that follow from one number: n prefixes, addresses and routes, half as many default
+// routers, and a quarter of DNS servers and domains. The defaults are those of 32.
+func (c Config) Bounded(n int) Config {
+	c.Prefixes, c.Addresses, c.Routes = n, n, n
+	c.Routers, c.Servers, c.Domains = (n+1)/2, (n+3)/4, (n+3)/4
+	return c
+}
+
 // sources returns the largest number of prefixes from which addresses are configured.
 func (c *Config) sources() int {
 	if c.Temporary {
@@ -75,4 +83,9 @@ type Refusals struct {
 	BadTimer    uint64 // reachable times above an hour, and retransmission timers outside 0.1 s to 60 s
 	TwoHourRule uint64 // valid lifetimes that the two-hour rule has replaced (RFC 4862 §5.5.3 (e))
 	Duplicate   uint64 // addresses that the State gave up because each candidate was a duplicate (RFC 7217 §6)
+}
+
+// NoRoom returns the number of refusals for want of room.
+func (r *Refusals) NoRoom() uint64 {
+	return r.Routers + r.Prefixes + r.Addresses + r.Routes + r.Servers + r.Domains
 }

@@ -49,12 +49,26 @@ func New(cfg Config) *State {
 // reset removes everything that the interface has learnt.
 func (s *State) reset() {
 	s.next, s.noMore, s.link = clock.Never, false, Link{}
-	s.sources = nil
-	s.routers = table[netip.Addr, wire.Preference]{most: s.cfg.Routers}
-	s.routes = table[routeKey, wire.Preference]{most: s.cfg.Routes}
-	s.onLink = table[netip.Prefix, struct{}]{most: s.cfg.Prefixes}
-	s.servers = table[serverKey, struct{}]{most: s.cfg.Servers}
-	s.domains = table[domainKey, struct{}]{most: s.cfg.Domains}
+	s.sources, s.routers.entries, s.routes.entries, s.onLink.entries, s.servers.entries, s.domains.entries = nil, nil, nil, nil, nil, nil
+	s.bound()
+}
+
+// bound sets the bounds of the tables.
+func (s *State) bound() {
+	s.routers.most, s.routes.most, s.onLink.most = s.cfg.Routers, s.cfg.Routes, s.cfg.Prefixes
+	s.servers.most, s.domains.most = s.cfg.Servers, s.cfg.Domains
+}
+
+// SetBounds changes the bounds to those of Config.Bounded. Entries beyond a lower bound stay.
+func (s *State) SetBounds(n int) {
+	s.cfg = s.cfg.Bounded(n)
+	s.bound()
+}
+
+// Used returns the greatest share of a bound that is used, as a part of n in SetBounds.
+func (s *State) Used() int {
+	return max(len(s.onLink.entries), s.numAddresses(), len(s.routes.entries), 2*len(s.routers.entries),
+		4*len(s.servers.entries), 4*len(s.domains.entries))
 }
 
 // Config returns the configuration with its defaults filled in.

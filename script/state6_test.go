@@ -1,0 +1,34 @@
+package script
+
+import "testing"
+
+// TestHelpOnDrops: help explains the word of a reason, and a row of drops().
+func TestHelpOnDrops(t *testing.T) {
+	const about = "nd unsolicited: an advertisement for an address that the host does not resolve\n"
+	want(t, `help("nd unsolicited")`, about)
+	want(t, `
+for h in (local, peer):
+    h.ifaces()[0].add_addr("fd00::%d/64" % (1 if h == local else 2))
+ndping("fd00::2", count=1)
+help(drops()["nd unsolicited"])
+`, "fd00::2 is-at 02:00:00:00:00:64: seq=0 time=0.200 ms\n1 sent, 1 received, 0% lost   min/avg/max 0.200/0.200/0.200 ms\n"+
+		"a row of drops(): .reason .count .last .example\n"+about)
+}
+
+// TestPing6AfterResolution: only a ping that had to wait for neighbour discovery says so.
+func TestPing6AfterResolution(t *testing.T) {
+	want(t, `
+for h in (local, peer):
+    h.ifaces()[0].add_addr("fd00::%d/64" % (1 if h == local else 2))
+sleep("3s")
+ping("fd00::2", count=1)
+ping("fd00::2", count=1)
+ping("fd00::9", count=1)
+`, `56 octets from fd00::2: seq=0 ttl=64 time=0.400 ms   (0.200 ms of it waiting for neighbour discovery)
+1 sent, 1 received, 0% lost   rtt min/avg/max/mdev 0.400/0.400/0.400/0.000 ms
+56 octets from fd00::2: seq=0 ttl=64 time=0.200 ms
+1 sent, 1 received, 0% lost   rtt min/avg/max/mdev 0.200/0.200/0.200/0.000 ms
+fd00::9: host unreachable (no answer to 3 neighbour solicitations on eth0)
+1 sent, 0 received, 100% lost
+`)
+}

@@ -340,9 +340,14 @@ func TestPrivateShell(t *testing.T) {
 		s := startShell(t, who.start())
 		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" +
 			"you     192.168.69.1/24    02:00:00:00:00:02   tap0, mtu 1500\n" +
-			"kernel  192.168.69.100/24  in a namespace of its own: try !ping -c1 192.168.69.1\n")
+			"you     fdaa::1/64\n" +
+			"kernel  192.168.69.100/24  in a namespace of its own: try !ping -c1 192.168.69.1\n" +
+			"kernel  fdaa::100/64\n")
 		s.expect("smolsh> ")
 		s.typed("!ping -c1 192.168.69.1\r")
+		s.expect("1 packets transmitted, 1 received, 0% packet loss")
+		s.expect("smolsh> ")
+		s.typed("!ping -c1 fdaa::1\r")
 		s.expect("1 packets transmitted, 1 received, 0% packet loss")
 		s.expect("smolsh> ")
 		s.typed("!ip -o addr show tap0 | wc -l; env | grep -c SMOLSH\r")

@@ -224,7 +224,7 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 // the first link.
 func (h *Host) addGateways(addrs []netip.Prefix, i *stack.Iface) (err error) {
 	h.setup.gateways = slices.DeleteFunc(h.setup.gateways, func(gw netip.Addr) bool {
-		near := gw.Is6() && gw.IsLinkLocalUnicast() && i.IPv6() ||
+		near := gw.Is6() && gw.IsLinkLocalUnicast() && i.IPv6() && (gw.Zone() == "" || gw.Zone() == i.Name()) ||
 			slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Masked().Contains(gw) })
 		if near && err == nil {
 			err = h.AddRoute(netip.PrefixFrom(zeroAddr(gw), 0), gw, i)

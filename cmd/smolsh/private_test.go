@@ -204,7 +204,9 @@ func TestNoPrivateLab(t *testing.T) {
 		s := startShell(t, who.start())
 		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" + c.line + "\n" +
 			"you     192.168.69.1/24    02:00:00:00:00:02   link to peer, mtu 1500\n" +
-			"peer    192.168.69.100/24  answers ping, echo (7), http (8000)\n")
+			"you     fdaa::1/64\n" +
+			"peer    192.168.69.100/24  answers ping, echo (7), http (8000)\n" +
+			"peer    fdaa::100/64\n")
 		s.end(0)
 	}
 }

@@ -102,7 +102,7 @@ func serveEcho(t *testing.T, r lab.Runner, h *lab.Host) {
 // TestClientsOfIPv6 has the kernel's programs meet the host by its global and its link-local address: echo requests of one frame and
 // of many fragments, TCP, UDP, solicitations, a traced route, a scan of ports. tshark finds nothing malformed in what passed.
 func TestClientsOfIPv6(t *testing.T) {
-	taptest.NeedTools(t, "ping", "socat", "ndisc6", "traceroute6", "nmap", "tcpdump", "tshark")
+	taptest.NeedTools(t, "ping", "socat", "ndisc6", "rltraceroute6", "nmap", "tcpdump", "tshark")
 	r, h, p := onTAPBetween(t, tap.Options{}, 1, lab.HostConfig{Addrs: []netip.Prefix{ourAddr, ourAddr6}}, kernelAddr, kernelAddr6)
 	file := filepath.Join(t.TempDir(), "tap0.pcap")
 	stop := dump(t, "tap0", file)
@@ -124,8 +124,8 @@ func TestClientsOfIPv6(t *testing.T) {
 			t.Errorf("ndisc6 %s: %q", at, out)
 		}
 	}
-	if out := tool(t, "traceroute6", "-n", "fdaa::1"); !strings.Contains(out, "\n 1  fdaa::1  ") || strings.Contains(out, "!") || strings.Contains(out, "\n 2") {
-		t.Errorf("traceroute6:\n%s", out)
+	if out := tool(t, "rltraceroute6", "-n", "fdaa::1"); !strings.Contains(out, "\n 1  fdaa::1  ") || strings.Contains(out, "!") || strings.Contains(out, "\n 2") {
+		t.Errorf("rltraceroute6:\n%s", out)
 	}
 	if out := tool(t, "ping", "-6", "-c2", "-i0.1", "-W5", "ff02::1%tap0"); !strings.Contains(out, local.String()) {
 		t.Errorf("ping of all nodes:\n%s", out)

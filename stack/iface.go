@@ -130,11 +130,11 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	}
 	h.net.epoch++
 	h.watchNeighbors()
-	if cfg.IPv6 {
-		i.EnableIPv6(now)
-	}
 	for _, p := range cfg.Addrs {
 		_ = i.AddAddr(now, p)
+	}
+	if cfg.IPv6 {
+		i.EnableIPv6(now)
 	}
 	return i
 }
@@ -237,7 +237,6 @@ func (i *Iface) AddAddr(now clock.Instant, p netip.Prefix) error {
 func (i *Iface) addAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) {
 	n := ifaceAddr{Prefix: p, addr: p.Addr(), network: limitedBroadcast, broadcast: limitedBroadcast, origin: origin}
 	if p.Addr().Is6() {
-		i.EnableIPv6(now)
 		if needsZone(n.addr) {
 			n.addr = n.addr.WithZone(i.name)
 		}
@@ -249,6 +248,9 @@ func (i *Iface) addAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) {
 	i.addresses.subnets.add(p)
 	i.host.net.localAddrs[n.addr] = i
 	i.host.net.epoch++
+	if p.Addr().Is6() {
+		i.EnableIPv6(now) // makes a link-local address, which must not precede this one: a host's first address is the one to name
+	}
 	if n.connects() {
 		i.host.net.connect(i, p.Masked())
 	}

@@ -24,21 +24,25 @@ func (o *options) private(l *shellLab, w *lab.World) error {
 	}
 	l.kernel = o.kernelAddrs
 	if len(l.kernel) == 0 {
-		l.kernel = peersOf(o.addrs)
-	}
-	if len(l.kernel) == 0 {
-		l.kernel = peersOf(defaultAddrs)
+		l.kernel = slices.DeleteFunc(peersOf(o.hostAddrs()), func(p netip.Prefix) bool { return p.Addr().Is6() && !kernelHas("tap0", p) })
 	}
 	return nil
 }
 
-// attach opens the devices and attaches the host to them. Each device gets one of the host's addresses. The last device
-// also gets all remaining addresses.
-func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
-	addrs := o.addrs
-	if len(addrs) == 0 && !o.listens() {
-		addrs = defaultAddrs
+// kernelHas reports whether the kernel's end of a device has the address p.
+func kernelHas(name string, p netip.Prefix) bool {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return false
 	}
+	list, _ := i.Addrs()
+	return slices.ContainsFunc(list, func(a net.Addr) bool { return a.String() == p.String() })
+}
+
+// attach opens the devices and attaches the host to them. Each device gets one of the host's addresses of each family. The last
+// device also gets all remaining addresses.
+func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
+	addrs := o.hostAddrs()
 	onSwitch := slices.ContainsFunc(devices, func(d device) bool { return d.Kind == "switch" })
 	if (o.listens() || onSwitch) && !o.flags.Changed("mac") {
 		o.mac = wire.HardwareAddr{} // each device uses its own address, since other hosts are on the same cable
@@ -50,10 +54,11 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 	w.OnPanic = func(p *lab.Panic) { l.notes.say("it %s: %v\n%s", p.Doing, p.Panic, p.Trace(6)) } // used until there is a session
 	w.OnSwitchError = func(p *lab.SwitchPort, err error) { l.notes.say("%s is out of service: %v", p.Name(), err) }
 	for i, d := range devices {
-		own := addrs[min(i, len(addrs)):min(i+1, len(addrs))]
+		own, rest := firstOfEach(addrs)
 		if i == len(devices)-1 {
-			own = addrs[min(i, len(addrs)):]
+			own = addrs
 		}
+		addrs = rest
 		open := o.tap
 		switch d.Kind {
 		case "raw":
@@ -107,6 +112,9 @@ func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
 			return deviceError(err)
 		}
 	}
+	if len(o.addrs) == 0 && dev.Capabilities().MTU < wire.MinMTU6 {
+		addrs = ofIPv4(addrs)
+	}
 	if _, err := l.local.Attach(dev, addrs...); err != nil {
 		return usageError("%v", err)
 	}
@@ -115,18 +123,25 @@ func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
 
 // setUpKernel configures the kernel's end of a TAP or TUN that smolsh has made, where the host has addrs. Without
 // --kernel-addr the kernel gets the peer's address on each of the host's networks. On the only device it also gets its
-// default IPv6 address.
+// default IPv6 address. A kernel without IPv6 gets none of that family, unless --kernel-addr or --addr asks for one.
 func (o *options) setUpKernel(name string, addrs []netip.Prefix) error {
 	kernel := o.kernelAddrs
 	if len(kernel) == 0 {
 		kernel = peersOf(addrs)
 	}
-	if err := ifconfig.Setup(name, kernel, o.mtu); err != nil {
+	wanted := kernel
+	if len(o.kernelAddrs) == 0 && len(o.addrs) == 0 {
+		wanted = ofIPv4(kernel)
+	}
+	if err := ifconfig.Setup(name, wanted, o.mtu); err != nil {
 		return err
 	}
 	v6 := slices.ContainsFunc(kernel, func(p netip.Prefix) bool { return p.Addr().Is6() })
-	if len(o.kernelAddrs) == 0 && len(o.devices) <= 1 && !v6 {
-		_ = ifconfig.Setup(name, []netip.Prefix{defaultPeer6}, 0) // fails if the kernel has no IPv6, which does no harm
+	if len(o.kernelAddrs) == 0 && len(o.devices) <= 1 && !v6 && !o.noIPv6 {
+		kernel = append(kernel, defaultPeer6)
+	}
+	if len(kernel) > len(wanted) {
+		_ = ifconfig.Setup(name, kernel, 0) // fails if the kernel has no IPv6, which does no harm
 	}
 	return nil
 }

@@ -18,8 +18,10 @@ func (l *shellLab) banner(width int) string {
 		if len(i.Addrs) == 0 {
 			rows = append(rows, [3]string{"you", "listening only", fmt.Sprintf("%s, mtu %d: --addr gives you an address", where, i.MTU)})
 		}
+		text := fmt.Sprintf("%v   %s, mtu %d", i.MAC, where, i.MTU)
 		for _, a := range i.Addrs {
-			rows = append(rows, [3]string{"you", a.String(), fmt.Sprintf("%v   %s, mtu %d", i.MAC, where, i.MTU)})
+			rows = append(rows, [3]string{"you", a.String(), text})
+			text = ""
 		}
 	}
 	for n, a := range l.kernel {
@@ -31,7 +33,11 @@ func (l *shellLab) banner(width int) string {
 		rows = append(rows, [3]string{"kernel", a.String(), text})
 	}
 	if l.peer != nil {
-		rows = append(rows, [3]string{"peer", l.peer.IfaceInfos()[0].Addrs[0].String(), "answers ping, echo (7), http (8000)"})
+		text := "answers ping, echo (7), http (8000)"
+		for _, a := range l.peer.Addrs() {
+			rows = append(rows, [3]string{"peer", a.String(), text})
+			text = ""
+		}
 	}
 	wide := 0
 	for _, r := range rows {

@@ -50,7 +50,7 @@ func TestBannerFits(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Count(l.banner(80), "\n"); got != 7 {
+	if got := strings.Count(l.banner(80), "\n"); got != 9 {
 		t.Errorf("%d lines:\n%s", got, l.banner(80))
 	}
 }

@@ -29,8 +29,8 @@ type shellLab struct {
 }
 
 var (
-	// defaultAddrs are the host's addresses without --addr. fdaa::1/64 belongs here too as soon as the host speaks IPv6.
-	defaultAddrs = []netip.Prefix{netip.MustParsePrefix("192.168.69.1/24")}
+	// defaultAddrs are the host's addresses without --addr.
+	defaultAddrs = []netip.Prefix{netip.MustParsePrefix("192.168.69.1/24"), netip.MustParsePrefix("fdaa::1/64")}
 	// defaultPeer and defaultPeer6 are the peer's addresses, or the kernel's, on the networks 192.168.69.0/24 and fdaa::/64.
 	defaultPeer  = netip.MustParsePrefix("192.168.69.100/24")
 	defaultPeer6 = netip.MustParsePrefix("fdaa::100/64")
@@ -81,27 +81,25 @@ func (o *options) open(devices []device) (*shellLab, error) {
 }
 
 func (o *options) host(l *shellLab, addrs ...netip.Prefix) (err error) {
-	l.local, err = l.lab.AddHost(lab.HostConfig{Name: "local", MAC: o.mac, Addrs: addrs, Gateway: o.gateway, MTU: o.mtu})
+	l.local, err = l.lab.AddHost(lab.HostConfig{
+		Name: "local", MAC: o.mac, Addrs: addrs, Gateway: o.gateway, Gateway6: o.gateway6, MTU: o.mtu, IPv6: o.ipv6(),
+	})
 	return err
 }
 
 // sim makes the virtual lab: the host on a link with its peer.
 func (o *options) sim(l *shellLab, w *lab.World) error {
-	addrs := o.addrs
-	if len(addrs) == 0 {
-		addrs = defaultAddrs
-	}
-	if err := o.host(l, addrs[0]); err != nil {
+	first, rest := firstOfEach(o.hostAddrs())
+	if err := o.host(l, first...); err != nil {
 		return usageError("%v", err)
 	}
 	var err error
-	at := peerOf(addrs[0])
-	for _, k := range slices.Backward(o.kernelAddrs) { // the peer takes the kernel's address of a private lab that could not be made
-		if k.Addr().Is4() {
-			at = k
-		}
+	kernel, _ := firstOfEach(o.kernelAddrs) // the peer takes the kernel's addresses of a private lab that could not be made
+	at, _ := firstOfEach(append(kernel, peersOf(first)...))
+	if o.noIPv6 && len(ofIPv4(first)) == len(first) {
+		at = ofIPv4(at)
 	}
-	if l.peer, err = l.lab.AddHost(lab.HostConfig{Name: "peer", MAC: peerMAC, Addrs: []netip.Prefix{at}, MTU: o.mtu}); err != nil {
+	if l.peer, err = l.lab.AddHost(lab.HostConfig{Name: "peer", MAC: peerMAC, Addrs: at, MTU: o.mtu, IPv6: o.ipv6()}); err != nil {
 		return usageError("%v", err)
 	}
 	link, err := l.lab.Link(l.local, l.peer, lab.LinkConfig{Delay: simDelay})
@@ -109,7 +107,7 @@ func (o *options) sim(l *shellLab, w *lab.World) error {
 		return usageError("%v", err)
 	}
 	port, _ := link.Ports()
-	for _, a := range addrs[1:] {
+	for _, a := range rest {
 		if err := port.Iface().AddAddr(w.Now(), a); err != nil {
 			return usageError("--addr: %v: %v", a, err)
 		}
@@ -137,15 +135,25 @@ func peerOf(a netip.Prefix) netip.Prefix {
 
 // peersOf returns the peer's address on the network of the host's first address of each version of IP.
 func peersOf(addrs []netip.Prefix) (peers []netip.Prefix) {
-	for _, v4 := range []bool{true, false} {
-		if i := slices.IndexFunc(addrs, func(a netip.Prefix) bool { return a.Addr().Is4() == v4 }); i >= 0 {
-			peers = append(peers, peerOf(addrs[i]))
-		}
+	first, _ := firstOfEach(addrs)
+	for _, a := range first {
+		peers = append(peers, peerOf(a))
 	}
 	return peers
 }
 
-// loopback makes a host without neighbours: a loopback with 127.0.0.1 and the addresses of --addr.
+// firstOfEach returns the first address of each version of IP, IPv4's before IPv6's, and the other addresses in their order.
+func firstOfEach(addrs []netip.Prefix) (first, rest []netip.Prefix) {
+	rest = slices.Clone(addrs)
+	for _, is4 := range []bool{true, false} {
+		if i := slices.IndexFunc(rest, func(a netip.Prefix) bool { return a.Addr().Is4() == is4 }); i >= 0 {
+			first, rest = append(first, rest[i]), slices.Delete(rest, i, i+1)
+		}
+	}
+	return first, rest
+}
+
+// loopback makes a host without neighbours: a loopback with 127.0.0.1, ::1 and the addresses of --addr.
 func (o *options) loopback(l *shellLab, w *lab.World) (err error) {
 	l.local, err = l.lab.AddHost(lab.HostConfig{Name: "local", Addrs: o.addrs, MTU: o.mtu, Loop: true})
 	if err != nil {

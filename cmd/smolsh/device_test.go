@@ -90,7 +90,7 @@ func exercise(t *testing.T, do func(func()), flags []string, dev, us string, pee
 	t.Helper()
 	taptest.NeedTools(t, "ping", "socat", "curl")
 	const size = 8 << 20
-	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{}) // listens on every address, since the peer's address may not exist yet
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{}) // listens on every address of both families, since the peer's address may not exist yet
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +101,14 @@ func exercise(t *testing.T, do func(func()), flags []string, dev, us string, pee
 	if out, err := run("", "ping", "-c3", "-i0.2", "-W5", "-I", dev, us); err != nil || !strings.Contains(out, " 3 received") {
 		t.Errorf("ping: %v: %s", err, out)
 	}
-	if out, err := run("anything", "socat", "-T5", "-t1", "-", "udp:"+us+":7"); err != nil || out != "anything" {
+	if out, err := run("anything", "socat", "-T5", "-t1", "-", udpTo(us)); err != nil || out != "anything" {
 		t.Errorf("udp: %q: %v", out, err)
 	}
-	if out, err := run("", "curl", "-sS", "--max-time", "20", "http://"+us+"/"); err != nil || out != "hello\n" {
+	if out, err := run("", "curl", "-sS", "--max-time", "20", "-g", "http://"+net.JoinHostPort(us, "80")+"/"); err != nil || out != "hello\n" {
 		t.Errorf("curl: %q: %v", out, err)
 	}
 	data := noise(size)
-	c, err := net.Dial("tcp4", us+":7") // on this thread, which is in the namespace
+	c, err := net.Dial("tcp", net.JoinHostPort(us, "7")) // on this thread, which is in the namespace
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +128,14 @@ func exercise(t *testing.T, do func(func()), flags []string, dev, us string, pee
 	return p
 }
 
+// udpTo returns socat's name for the UDP port 7 of an address.
+func udpTo(us string) string {
+	if netip.MustParseAddr(us).Is6() {
+		return "udp6:[" + us + "]:7"
+	}
+	return "udp:" + us + ":7"
+}
+
 // here runs f in the calling goroutine's namespace.
 func here(f func()) { f() }
 
@@ -139,6 +147,8 @@ func TestTUNLive(t *testing.T) {
 	peer := netip.MustParseAddr("192.168.0.1")
 	p := exercise(t, here, []string{"--device", "tun:tun0", "--addr", "192.168.0.2/24", "--kernel-addr", "192.168.0.1/24"}, "tun0", "192.168.0.2", peer, true)
 	p.stop()
+	flags := []string{"--device", "tun:tun0", "--addr", "fd00::2/64", "--kernel-addr", "fd00::1/64"}
+	exercise(t, here, flags, "tun0", "fd00::2", netip.MustParseAddr("fd00::1"), true).stop()
 
 	for _, c := range [][]string{{"tuntap", "add", "name", "tun0", "mode", "tun"}, {"addr", "add", "192.168.0.1/24", "dev", "tun0"}, {"link", "set", "tun0", "up"}} {
 		if out, err := run("", "ip", c...); err != nil {
@@ -189,6 +199,12 @@ func TestRawLive(t *testing.T) {
 	}
 	taptest.NeedTools(t, "tshark")
 	checkCapture(t, file, ourBad)
+
+	flags := []string{"--device", "raw:veth1", "--addr", "fdaa::1/64"}
+	if out, err := run("", "ip", "addr", "add", "fdaa::100/64", "dev", "veth0", "nodad"); err != nil {
+		t.Fatal(out)
+	}
+	exercise(t, space.Do, flags, "veth0", "fdaa::1", netip.MustParseAddr("fdaa::100"), true).stop()
 
 	var out string
 	var err error

@@ -16,10 +16,7 @@ func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 		}
 		o.devices = append(o.devices, d)
 	}
-	c := doctor.Checkup{Private: o.wantsPrivate(), Host: defaultAddrs[0].Addr(), Gateway: o.gateway, Peer: defaultPeer}
-	if len(o.addrs) > 0 {
-		c.Host = o.addrs[0].Addr()
-	}
+	c := doctor.Checkup{Private: o.wantsPrivate(), Ends: o.ends()}
 	for _, d := range o.devices {
 		c.Devices = append(c.Devices, doctor.Device(d))
 	}
@@ -28,4 +25,23 @@ func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 		return statusDevice, nil
 	}
 	return 0, nil
+}
+
+// ends returns the addresses at both ends of a TAP or TUN: the host's first address of each family, with the peer's.
+func (o *options) ends() (ends []doctor.Ends) {
+	addrs := o.addrs
+	if len(addrs) == 0 {
+		addrs = defaultAddrs
+	}
+	first, _ := firstOfEach(addrs)
+	for _, a := range first {
+		e := doctor.Ends{Host: a.Addr(), Gateway: o.gateway, Peer: peerOf(a)}
+		if a.Addr().Is6() {
+			e.Gateway, e.Noted = o.gateway6, len(o.addrs) == 0 && !o.gateway6.IsValid()
+		}
+		if !(a.Addr().Is6() && o.noIPv6 && len(o.addrs) == 0) {
+			ends = append(ends, e)
+		}
+	}
+	return ends
 }

@@ -1,17 +1,18 @@
 package main
 
 import (
-	"bytes"
-	"errors"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
-	"strings"
+	"time"
 
 	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/unixport"
-	"smolsh/script"
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/wire"
 )
 
 // equip sets a checkup's functions, which run this program, attach a host to a device and dial a switch.
@@ -31,11 +32,53 @@ func (o *options) pingKernel(d device, kernel netip.Addr) (answered bool, err er
 		return false, err
 	}
 	defer l.close()
-	var out bytes.Buffer
-	s := script.New(script.Config{Runner: l.runner, Lab: l.lab, Local: l.local, Seed: l.seed, Stdout: &out, Stderr: &out})
-	err = s.RunCommand(fmt.Sprintf("print(ping(%q, count=2, interval=\"200ms\", timeout=\"1s\").received > 0)", kernel))
-	err = errors.Join(err, s.Close())
-	return err == nil && strings.Contains(out.String(), "True\n"), nil
+	defer l.runner.Close()
+	answer := make(chan struct{}, 1)
+	var c *stack.ICMPConn
+	l.runner.Do(func(clock.Instant) {
+		if c, err = l.local.BindICMP(0); err == nil {
+			c.OnEvent = func(clock.Instant) {
+				if isEchoReply(c, kernel) {
+					select {
+					case answer <- struct{}{}:
+					default:
+					}
+				}
+			}
+		}
+	})
+	for try := 0; try < 2 && err == nil; try++ {
+		l.runner.Do(func(now clock.Instant) { _ = c.Send(now, echoRequest(kernel, c.ID(), try), kernel, 0) })
+		select {
+		case <-answer:
+			return true, nil
+		case <-time.After(time.Second):
+		}
+	}
+	return false, err
+}
+
+// echoRequest returns an echo request of the family of the address to, whose checksum the socket fills in.
+func echoRequest(to netip.Addr, id uint16, seq int) []byte {
+	b := make([]byte, 64)
+	b[0] = byte(wire.ICMPEchoRequest)
+	if to.Is6() {
+		b[0] = byte(wire.ICMPv6EchoRequest)
+	}
+	binary.BigEndian.PutUint16(b[4:], id)
+	binary.BigEndian.PutUint16(b[6:], uint16(seq))
+	return b
+}
+
+// isEchoReply reads a message of the socket c, and reports whether it is an echo reply from the address.
+func isEchoReply(c *stack.ICMPConn, from netip.Addr) bool {
+	want := byte(wire.ICMPEchoReply)
+	if from.Is6() {
+		want = byte(wire.ICMPv6EchoReply)
+	}
+	var b [64]byte
+	n, src, _, err := c.Recv(b[:])
+	return err == nil && n > 0 && src == from && b[0] == want
 }
 
 // examineSwitch dials a switch and returns the verdict of `smolsh doctor`.

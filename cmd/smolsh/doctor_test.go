@@ -13,6 +13,9 @@ import (
 	"smolsh/phy/tap/taptest"
 )
 
+// onlyIPv4 is the verdict on a kernel's end of tap0 without a global IPv6 address, of which no flag speaks.
+const onlyIPv4 = "note  tap0            the kernel's end has only a link-local IPv6 address\n                      as root: ip addr add fdaa::100/64 dev tap0 nodad\n"
+
 // TestDoctor makes one obstacle after the other in a network namespace. `smolsh doctor` must print each obstacle with
 // its remedy, and its status must show whether all is well. Each case starts from the state that the case before left.
 func TestDoctor(t *testing.T) {
@@ -48,7 +51,8 @@ func TestDoctor(t *testing.T) {
 		status int
 		want   string // the last lines
 	}{
-		{"the private lab", func() {}, "doctor", 0, "ok    private lab     192.168.69.1 and the kernel at 192.168.69.100 answer each other\n"},
+		{"the private lab", func() {}, "doctor", 0, "ok    private lab     192.168.69.1 and the kernel at 192.168.69.100 answer each other\n" +
+			"ok    private lab     fdaa::1 and the kernel at fdaa::100 answer each other\n"},
 		{"no TAP yet", func() {}, "doctor tap:tap0", 0, "ok    tap0            is not there, and may be made: it goes away with smolsh\n"},
 		{"no interface", func() {}, "doctor raw:eth9", 3, "FAIL  eth9            there is no interface eth9\n                      ip -br link shows which there are\n"},
 		{"link down", func() { ip(t, "tuntap add name tap0 mode tap user nobody") }, "doctor tap:tap0", 3,
@@ -85,6 +89,25 @@ func TestDoctor(t *testing.T) {
 			nft(func(c *nftables.Conn, table *nftables.Table) { c.DelTable(table) })()
 			sysctlSet(t, "net/ipv4/icmp_echo_ignore_all", "1")
 		}, "doctor tap:tap0", 3, "the kernel's end at 192.168.69.100 does not answer\n                      as root: iptables -S and sysctl net.ipv4.icmp_echo_ignore_all show why\n"},
+		{"only IPv4", func() { sysctlSet(t, "net/ipv4/icmp_echo_ignore_all", "0") }, "doctor tap:tap0", 0, onlyIPv4},
+		{"IPv6 asked for", func() {}, "--addr fdaa::1/64 doctor tap:tap0", 3, strings.Replace(onlyIPv4, "note", "FAIL", 1)},
+		{"IPv6 not wanted", func() {}, "--no-ipv6 doctor tap:tap0", 0, "ok    tap0            the kernel's end at 192.168.69.100 answers\n"},
+		{"another network of IPv6", func() { ip(t, "addr add fdcc::1/64 dev tap0 nodad") }, "--addr fdaa::1/64 doctor tap:tap0", 3,
+			"FAIL  tap0            the host has fdaa::1, which is on none of the kernel's networks there\n" +
+				"                      say --addr with an address of fdcc::/64, or as root: ip route add fdaa::1 dev tap0\n"},
+		{"both families", func() { ip(t, "addr del fdcc::1/64 dev tap0"); ip(t, "addr add fdaa::100/64 dev tap0 nodad") }, "doctor tap:tap0", 0,
+			"ok    tap0            the kernel's end has fdaa::100/64, the host fdaa::1\nok    tap0            the kernel's end at fdaa::100 answers\n"},
+		{"no forwarding of IPv6", func() {}, "--gateway fdaa::100 doctor tap:tap0", 3,
+			"FAIL  tap0            the kernel does not forward what the host sends to others\n                      as root: sysctl net.ipv6.conf.all.forwarding=1\n"},
+		{"no echoes of IPv6", func() { sysctlSet(t, "net/ipv6/icmp/echo_ignore_all", "1") }, "doctor tap:tap0", 3,
+			"the kernel's end at fdaa::100 does not answer\n                      as root: ip6tables -S and sysctl net.ipv6.icmp.echo_ignore_all show why\n"},
+		{"a rule of IPv6", nft(func(c *nftables.Conn, table *nftables.Table) {
+			c.DelTable(table)
+			table = c.AddTable(&nftables.Table{Name: "mine", Family: nftables.TableFamilyIPv6})
+			base(c, table, nftables.ChainHookInput, nftables.ChainPolicyDrop)
+		}), "doctor tap:tap0", 3, "as root: nft insert rule ip6 mine guard iifname \"tap0\" accept\n"},
+		{"no IPv6", func() { sysctlSet(t, "net/ipv6/conf/tap0/disable_ipv6", "1") }, "doctor tap:tap0", 0,
+			"note  tap0            the kernel's end speaks no IPv6\n                      as root: sysctl net.ipv6.conf.tap0.disable_ipv6=0\n"},
 		{"the wrong kind", func() {}, "doctor tun:tap0", 3, "FAIL  tap0            tap0 is a tap, not a tun\n                      smolsh --device tap:tap0\n"},
 		{"busy", func() { holder = start(t, "-c", `print("held"); sleep("5m")`); holder.said("held") }, "doctor tap:tap0", 3,
 			"(smolsh)\n                      end that one, or take another: --device tap:tap1\n"},
@@ -93,6 +116,9 @@ func TestDoctor(t *testing.T) {
 		c.do()
 		cmd := exec.Command(path, strings.Fields(c.args)...)
 		out, _ := cmd.CombinedOutput()
+		if !strings.Contains(c.want, "IPv6") {
+			out = []byte(strings.ReplaceAll(string(out), onlyIPv4, ""))
+		}
 		if got := cmd.ProcessState.ExitCode(); got != c.status || !strings.HasSuffix(string(out), c.want) {
 			t.Errorf("%s: status %d, want %d, and the end is to be\n%s\nof\n%s", c.name, got, c.status, c.want, out)
 		}
@@ -159,6 +185,7 @@ func TestDoctorAboutOwners(t *testing.T) {
 	} {
 		cmd := asWho(dir, true, "./smolsh doctor "+c.device)
 		out, _ := cmd.CombinedOutput()
+		out = []byte(strings.ReplaceAll(string(out), strings.ReplaceAll(onlyIPv4, "tap0", "tap1"), ""))
 		if got := cmd.ProcessState.ExitCode(); got != c.status || !strings.HasSuffix(string(out), c.want) {
 			t.Errorf("%s: status %d, want %d, and the end is to be\n%s\nof\n%s", c.device, got, c.status, c.want, out)
 		}

@@ -13,6 +13,7 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/fault"
 	"smolsh/script"
+	"smolsh/stack/lab"
 	"smolsh/stack/wire"
 )
 
@@ -23,6 +24,7 @@ type options struct {
 	help, version, trace      bool
 	noFiles                   bool
 	promiscuous               bool
+	noIPv6                    bool
 	file, pcap                string
 	commands                  []string
 	hasCommand                bool
@@ -31,7 +33,7 @@ type options struct {
 	devices                   []device
 	switchUsers               []string
 	addrs, kernelAddrs        []netip.Prefix
-	gateway                   netip.Addr
+	gateway, gateway6         netip.Addr // default gateways; the zero Addr for none
 	mac                       wire.HardwareAddr
 	mtu                       int
 	seed                      uint64
@@ -64,8 +66,8 @@ func (o *options) usage() string {
 
 // unchecked holds the values of flags that need more checks than their type.
 type unchecked struct {
-	devices, addrs, kernelAddrs []string
-	gateway, mac                string
+	devices, addrs, kernelAddrs, gateways []string
+	mac                                   string
 }
 
 func parseFlags(argv []string) (*options, error) {
@@ -77,9 +79,10 @@ func parseFlags(argv []string) (*options, error) {
 	f.StringArrayVarP(&o.commands, "command", "c", nil, "run the statements in `TEXT`; several run one after the other")
 	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a new network namespace (the default; sim if that is not possible); tap:NAME; tun:NAME; raw:NAME, an interface of the kernel; switch:PATH, a switch that smolsh switch PATH serves; sim, a virtual lab; loopback")
 	f.StringArrayVar(&o.switchUsers, "switch-user", nil, "`USER` may also serve the switch of switch:PATH, as you and root may; repeatable")
-	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address with prefix length, `CIDR`; repeatable (default 192.168.69.1/24; none on raw, which then only receives)")
+	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address with prefix length, `CIDR`; repeatable (default 192.168.69.1/24 and fdaa::1/64; none on raw, which then only receives)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, with prefix length, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
-	f.StringVar(&r.gateway, "gateway", "", "the default route's gateway, `IP`")
+	f.StringArrayVar(&r.gateways, "gateway", nil, "the default route's gateway, `IP`; one of each family")
+	f.BoolVar(&o.noIPv6, "no-ipv6", false, "the host speaks no IPv6, except on a device for which --addr gives an IPv6 address")
 	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw the default is derived from the kernel's address, on a switch it is random")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, also receive frames for other stations and those that the kernel sends")
 	f.IntVar(&o.mtu, "mtu", 0, "length of the longest packet, in `OCTETS` (default the device's)")
@@ -151,12 +154,9 @@ func (o *options) check(r *unchecked) error {
 	if o.kernelAddrs, err = prefixes("kernel-addr", r.kernelAddrs); err != nil {
 		return err
 	}
-	if r.gateway != "" {
-		if o.gateway, err = netip.ParseAddr(r.gateway); err != nil {
-			return usageError("--gateway: %q is no address", r.gateway)
-		}
-		if !o.onLink(o.gateway) {
-			return usageError("--gateway: %v is on none of the host's networks", o.gateway)
+	for _, s := range r.gateways {
+		if err := o.addGateway(s); err != nil {
+			return err
 		}
 	}
 	if o.mac, err = wire.ParseHardwareAddr(r.mac); err != nil {
@@ -177,13 +177,58 @@ func (o *options) check(r *unchecked) error {
 	return o.checkFaults()
 }
 
-// onLink reports whether one of the host's networks contains a.
-func (o *options) onLink(a netip.Addr) bool {
-	addrs := o.addrs
-	if len(addrs) == 0 && !o.listens() {
-		addrs = defaultAddrs
+// addGateway sets the default gateway of an address's family.
+func (o *options) addGateway(s string) error {
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Is4In6() {
+		return usageError("--gateway: %q is no address", s)
 	}
-	return slices.ContainsFunc(addrs, func(p netip.Prefix) bool { return p.Contains(a) })
+	at := &o.gateway
+	if a.Is6() {
+		at = &o.gateway6
+	}
+	switch {
+	case at.IsValid():
+		return usageError("--gateway: %v and %v are of one family: there is one default route of each", *at, a)
+	case !o.onLink(a):
+		return usageError("--gateway: %v is on none of the host's networks", a)
+	}
+	*at = a
+	return nil
+}
+
+// onLink reports whether one of the host's networks contains a. Link-local addresses are on every link that speaks IPv6.
+func (o *options) onLink(a netip.Addr) bool {
+	addrs := o.hostAddrs()
+	return a.Is6() && a.IsLinkLocalUnicast() && o.ipv6() == lab.IPv6On ||
+		slices.ContainsFunc(addrs, func(p netip.Prefix) bool { return p.Contains(a.WithZone("")) })
+}
+
+// hostAddrs returns the addresses of --addr, or the defaults. A host that is not to speak IPv6, or whose packets are too short for it
+// (RFC 8200 §5), has no default address of IPv6.
+func (o *options) hostAddrs() []netip.Prefix {
+	switch {
+	case len(o.addrs) > 0:
+		return o.addrs
+	case o.listens():
+		return nil
+	case o.noIPv6 || o.mtu > 0 && o.mtu < wire.MinMTU6:
+		return ofIPv4(defaultAddrs)
+	}
+	return defaultAddrs
+}
+
+// ofIPv4 returns the addresses of IPv4.
+func ofIPv4(addrs []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(addrs), func(p netip.Prefix) bool { return p.Addr().Is6() })
+}
+
+// ipv6 returns whether the host's devices speak IPv6 without an address of it. A raw device without an address must send nothing.
+func (o *options) ipv6() lab.IPv6Mode {
+	if o.noIPv6 || o.listens() && len(o.addrs) == 0 {
+		return lab.IPv6Off
+	}
+	return lab.IPv6On
 }
 
 func (o *options) checkFaults() error {
@@ -209,9 +254,6 @@ func prefixes(flag string, in []string) ([]netip.Prefix, error) {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
 			return nil, usageError("--%s: %q is no address with prefix length such as 192.168.69.1/24", flag, s)
-		}
-		if !p.Addr().Is4() && flag != "kernel-addr" {
-			return nil, usageError("--%s: %s: IPv6 is not spoken yet", flag, s)
 		}
 		out = append(out, p)
 	}

@@ -40,7 +40,7 @@ type place struct {
 // The flags of the middleware. In a virtual lab the seed determines the losses, so these are the bad network of the README. Beside
 // a kernel, whose back-off takes real time, they are milder.
 var (
-	badNetwork    = strings.Fields("--seed 2 --drop-chance 15 --corrupt-chance 15 --size-limit 1600 --tx-rate-limit 4 --rx-rate-limit 4 --shaping-interval 50 --trace")
+	badNetwork    = strings.Fields("--seed 3 --drop-chance 15 --corrupt-chance 15 --size-limit 1600 --tx-rate-limit 4 --rx-rate-limit 4 --shaping-interval 50 --trace")
 	betterNetwork = strings.Fields("--drop-chance 5 --corrupt-chance 5 --size-limit 1600 --tx-rate-limit 20 --rx-rate-limit 20 --shaping-interval 50 --trace")
 )
 

@@ -204,7 +204,9 @@ func TestNoPrivateLab(t *testing.T) {
 		s := startShell(t, who.start())
 		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" + c.line + "\n" +
 			"you     192.168.69.1/24    02:00:00:00:00:02   link to peer, mtu 1500\n" +
-			"peer    192.168.69.100/24  answers ping, echo (7), http (8000)\n")
+			"you     fdaa::1/64\n" +
+			"peer    192.168.69.100/24  answers ping, echo (7), http (8000)\n" +
+			"peer    fdaa::100/64\n")
 		s.end(0)
 	}
 }
@@ -340,9 +342,14 @@ func TestPrivateShell(t *testing.T) {
 		s := startShell(t, who.start())
 		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" +
 			"you     192.168.69.1/24    02:00:00:00:00:02   tap0, mtu 1500\n" +
-			"kernel  192.168.69.100/24  in a namespace of its own: try !ping -c1 192.168.69.1\n")
+			"you     fdaa::1/64\n" +
+			"kernel  192.168.69.100/24  in a namespace of its own: try !ping -c1 192.168.69.1\n" +
+			"kernel  fdaa::100/64\n")
 		s.expect("smolsh> ")
 		s.typed("!ping -c1 192.168.69.1\r")
+		s.expect("1 packets transmitted, 1 received, 0% packet loss")
+		s.expect("smolsh> ")
+		s.typed("!ping -c1 fdaa::1\r")
 		s.expect("1 packets transmitted, 1 received, 0% packet loss")
 		s.expect("smolsh> ")
 		s.typed("!ip -o addr show tap0 | wc -l; env | grep -c SMOLSH\r")

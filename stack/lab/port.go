@@ -65,7 +65,7 @@ func (p *Port) newFaults(n uint64) *fault.Set {
 func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	h, w := p.host, p.world()
 	p.hidden = hidden
-	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden, IPv6: !p.loop && h.setup.speaksIPv6(addrs)}
+	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden}
 	if p.caps.Medium == phy.MediumEthernet {
 		cfg.MAC = h.hardwareAddr(p.index, p.caps.MAC)
 		h.lab.macs[cfg.MAC] = true
@@ -83,6 +83,9 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	}
 	if p.loop {
 		return nil
+	}
+	if h.setup.speaksIPv6(addrs) {
+		p.iface.EnableIPv6(w.now)
 	}
 	if err := h.addGateways(addrs, p.iface); err != nil {
 		p.close()

@@ -38,7 +38,7 @@ func (a *actor) inside() error {
 		rate, err = a.labConnect()
 		result = map[string]float64{"": rate}
 	case "memory":
-		result, err = labMemory(a.args.number("n"))
+		result, err = a.labMemory(a.args.number("n"))
 	default:
 		err = fmt.Errorf("inside: nothing called %q", do)
 	}
@@ -55,17 +55,24 @@ type pair struct {
 	r    lab.Runner
 	link *lab.Link
 	a, b *lab.Host
+
+	server netip.Addr // b's address
 }
 
-func newPair(link lab.LinkConfig) (*pair, error) {
+func (a *actor) newPair(link lab.LinkConfig) (*pair, error) {
 	p := &pair{w: lab.NewWorld()}
+	near, far := netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.2/24")
+	if a.args.flag("ipv6") {
+		near, far = netip.MustParsePrefix("fd00::1/64"), netip.MustParsePrefix("fd00::2/64")
+	}
+	p.server = far.Addr()
 	l := lab.New(p.w, 1)
 	cfg := stack.Config{Limits: stack.Limits{SYNQueue: 1 << 16}}
 	var err error
-	if p.a, err = l.AddHost(lab.HostConfig{Name: "a", Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}, Stack: cfg}); err != nil {
+	if p.a, err = l.AddHost(lab.HostConfig{Name: "a", Addrs: []netip.Prefix{near}, Stack: cfg}); err != nil {
 		return nil, err
 	}
-	if p.b, err = l.AddHost(lab.HostConfig{Name: "b", Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}, Stack: cfg}); err != nil {
+	if p.b, err = l.AddHost(lab.HostConfig{Name: "b", Addrs: []netip.Prefix{far}, Stack: cfg}); err != nil {
 		return nil, err
 	}
 	link.Queue = 1 << 15
@@ -90,8 +97,8 @@ func (p *pair) settle(d time.Duration) {
 	}
 }
 
-func serverPort(i int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), uint16(1000+i))
+func (p *pair) serverPort(i int) netip.AddrPort {
+	return netip.AddrPortFrom(p.server, uint16(1000+i))
 }
 
 // labStream measures one connection that sends without pause, if pingers is 0. Otherwise it measures that many
@@ -99,7 +106,7 @@ func serverPort(i int) netip.AddrPort {
 func (a *actor) labStream(super bool, pingers int) (octets, segments float64, err error) {
 	// The link has a rate, and the buffers have a fixed size. Otherwise both would grow without end, because simulated
 	// time costs nothing.
-	p, err := newPair(lab.LinkConfig{Delay: 10 * time.Microsecond, RateBps: 10_000_000_000, Offload: super})
+	p, err := a.newPair(lab.LinkConfig{Delay: 10 * time.Microsecond, RateBps: 10_000_000_000, Offload: super})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -114,7 +121,7 @@ func (a *actor) labStream(super bool, pingers int) (octets, segments float64, er
 	}
 	p.r.Do(func(now clock.Instant) {
 		var l *stack.TCPListener
-		if l, err = p.b.ListenTCP(serverPort(0), 1024, tcp.Config{NoDelay: pingers > 0}); err != nil {
+		if l, err = p.b.ListenTCP(p.serverPort(0), 1024, tcp.Config{NoDelay: pingers > 0}); err != nil {
 			return
 		}
 		l.OnEvent = func(now clock.Instant) {
@@ -147,7 +154,7 @@ func (a *actor) labStream(super bool, pingers int) (octets, segments float64, er
 // dialStream opens the connection that sends without pause, or the connections that send one octet back and forth.
 func (p *pair) dialStream(now clock.Instant, pingers int, echo func(*stack.TCPConn, []byte) func(clock.Instant)) error {
 	for range max(1, pingers) {
-		c, err := p.a.DialTCP(now, netip.AddrPort{}, serverPort(0), tcp.Config{NoDelay: pingers > 0})
+		c, err := p.a.DialTCP(now, netip.AddrPort{}, p.serverPort(0), tcp.Config{NoDelay: pingers > 0})
 		if err != nil {
 			return err
 		}
@@ -196,7 +203,7 @@ const (
 // labConnect opens connections that carry an octet from the client. Client and server take turns in closing first; the first to
 // close keeps TIME-WAIT. It returns the number of connections closed per second.
 func (a *actor) labConnect() (float64, error) {
-	p, err := newPair(lab.LinkConfig{})
+	p, err := a.newPair(lab.LinkConfig{})
 	if err != nil {
 		return 0, err
 	}
@@ -205,7 +212,7 @@ func (a *actor) labConnect() (float64, error) {
 	buf := make([]byte, 64)
 	p.r.Do(func(clock.Instant) {
 		for i := range connectPorts {
-			l, err2 := p.b.ListenTCP(serverPort(i), 1024, tcp.Config{NoDelay: true})
+			l, err2 := p.b.ListenTCP(p.serverPort(i), 1024, tcp.Config{NoDelay: true})
 			if err2 != nil {
 				failed = err2
 				return
@@ -232,7 +239,7 @@ func (a *actor) labConnect() (float64, error) {
 		for made-done < connecting && failed == nil {
 			i := made % connectPorts
 			made++
-			c, err := p.a.DialTCP(now, netip.AddrPort{}, serverPort(i), tcp.Config{NoDelay: true})
+			c, err := p.a.DialTCP(now, netip.AddrPort{}, p.serverPort(i), tcp.Config{NoDelay: true})
 			if err == nil {
 				_, err = c.Write(now, []byte{'x'})
 			}
@@ -273,8 +280,8 @@ func (a *actor) labConnect() (float64, error) {
 
 // labMemory establishes n connections, sends an octet in each direction of each, and waits until all are idle. It
 // returns the heap that one end uses, and the duration of a full garbage collection.
-func labMemory(n int) (map[string]float64, error) {
-	p, err := newPair(lab.LinkConfig{})
+func (a *actor) labMemory(n int) (map[string]float64, error) {
+	p, err := a.newPair(lab.LinkConfig{})
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +291,7 @@ func labMemory(n int) (map[string]float64, error) {
 	before := heap()
 	p.r.Do(func(clock.Instant) {
 		for i := range (n + perPort - 1) / perPort {
-			l, err2 := p.b.ListenTCP(serverPort(i), 1024, tcp.Config{})
+			l, err2 := p.b.ListenTCP(p.serverPort(i), 1024, tcp.Config{})
 			if err2 != nil {
 				err = err2
 				return
@@ -299,7 +306,7 @@ func labMemory(n int) (map[string]float64, error) {
 	for i := 0; i < n && err == nil; i++ {
 		p.r.Do(func(now clock.Instant) {
 			var c *stack.TCPConn
-			if c, err = p.a.DialTCP(now, netip.AddrPort{}, serverPort(i/perPort), tcp.Config{}); err == nil {
+			if c, err = p.a.DialTCP(now, netip.AddrPort{}, p.serverPort(i/perPort), tcp.Config{}); err == nil {
 				_, err = c.Write(now, []byte{'x'})
 				dialed = append(dialed, c)
 			}

@@ -72,7 +72,11 @@ func (a *actor) open() (int, error) {
 	if a.args["proto"] == "udp" {
 		kind = unix.SOCK_DGRAM
 	}
-	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+	at, family, err := sockaddr(a.args["listen"] + a.args["connect"])
+	if err != nil {
+		return -1, err
+	}
+	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("socket: %w", err)
 	}
@@ -81,12 +85,8 @@ func (a *actor) open() (int, error) {
 			return -1, fmt.Errorf("TCP_CONGESTION cubic: %w", err)
 		}
 	}
-	if to := a.args["connect"]; to != "" {
-		return a.connect(fd, to, kind)
-	}
-	at, err := sockaddr(a.args["listen"])
-	if err != nil {
-		return -1, err
+	if a.args["connect"] != "" {
+		return a.connect(fd, at, kind)
 	}
 	if err := unix.Bind(fd, at); err != nil {
 		return -1, fmt.Errorf("bind %s: %w", a.args["listen"], err)
@@ -115,11 +115,7 @@ func (a *actor) open() (int, error) {
 }
 
 // connect repeats its attempt until the peer listens.
-func (a *actor) connect(fd int, to string, kind int) (int, error) {
-	at, err := sockaddr(to)
-	if err != nil {
-		return -1, err
-	}
+func (a *actor) connect(fd int, at unix.Sockaddr, kind int) (int, error) {
 	for try := 0; ; try++ {
 		err := unix.Connect(fd, at)
 		switch {
@@ -128,7 +124,7 @@ func (a *actor) connect(fd int, to string, kind int) (int, error) {
 		case err == nil:
 			return fd, noDelay(fd)
 		case err != unix.ECONNREFUSED && err != unix.EHOSTUNREACH || try == 2000:
-			return -1, fmt.Errorf("connect %s: %w", to, err)
+			return -1, fmt.Errorf("connect %s: %w", a.args["connect"], err)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -151,17 +147,27 @@ func (a *actor) ready(fd int) error {
 	if err != nil {
 		return err
 	}
-	at := sa.(*unix.SockaddrInet4)
-	a.tell(line{Ready: netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String()})
+	var listens netip.AddrPort
+	switch at := sa.(type) {
+	case *unix.SockaddrInet4:
+		listens = netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port))
+	case *unix.SockaddrInet6:
+		listens = netip.AddrPortFrom(netip.AddrFrom16(at.Addr), uint16(at.Port))
+	}
+	a.tell(line{Ready: listens.String()})
 	return nil
 }
 
-func sockaddr(s string) (*unix.SockaddrInet4, error) {
-	at, err := netip.ParseAddrPort(s)
-	if err != nil {
-		return nil, err
+// sockaddr returns the address of a socket in text form, and the family of the socket.
+func sockaddr(s string) (at unix.Sockaddr, family int, err error) {
+	a, err := netip.ParseAddrPort(s)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case a.Addr().Is4():
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}, unix.AF_INET, nil
 	}
-	return &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, nil
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}, unix.AF_INET6, nil
 }
 
 // again repeats a call that a signal has interrupted.

@@ -5,13 +5,14 @@ import "regexp"
 // The sides of measurements. Smolsh is always the first.
 const (
 	Smolsh   = "smolsh"
+	IPv6     = "ipv6" // this program over IPv6, where the first side uses IPv4
 	GVisor   = "gvisor"
 	Kernel   = "kernel"
 	Starlark = "starlark" // this program, with the server written in Starlark
 )
 
 // sideOrder is the order of the table's columns.
-var sideOrder = []string{Smolsh, GVisor, Kernel, Starlark}
+var sideOrder = []string{Smolsh, IPv6, GVisor, Kernel, Starlark}
 
 // Metric is one figure of a measurement.
 type Metric struct {
@@ -47,9 +48,10 @@ func Measurements() []Measurement {
 	gbit := []Metric{{Unit: "Gbit/s"}}
 	latency := []Metric{{"p50", "µs", true}, {"p90", "µs", true}, {"p99", "µs", true}}
 	memory := []Metric{{"size", "octets", true}, {"objects", "count", true}, {"full GC", "ms", true}}
-	all := []string{Smolsh, GVisor, Kernel}
-	both := []string{Smolsh, GVisor}
+	all := []string{Smolsh, IPv6, GVisor, Kernel}
+	both := []string{Smolsh, IPv6, GVisor}
 	alone := []string{Smolsh}
+	families := []string{Smolsh, IPv6}
 	args := func(kv ...string) map[string]string {
 		m := map[string]string{}
 		for i := 0; i < len(kv); i += 2 {
@@ -64,13 +66,13 @@ func Measurements() []Measurement {
 		{"tap/send/plain", "One TCP stream to the kernel over a TAP in frames of 1514 octets; the kernel over veth with offloads off.", gbit, all, onTAP, 0, args("mode", "source", "offload", "0")},
 		{"echo/tcp", "One octet to an echo server and back, from the kernel over TCP.", latency, all, onTAP, 0, args("mode", "echo", "offload", "1", "proto", "tcp")},
 		{"echo/udp", "One octet to an echo server and back, from the kernel over UDP.", latency, all, onTAP, 0, args("mode", "echo", "offload", "1", "proto", "udp")},
-		{"echo/serve", "One octet from the kernel to serve(echo) and back, over TCP; the same server as a function in Starlark.", latency, []string{Smolsh, Starlark}, served, 0, nil},
+		{"echo/serve", "One octet from the kernel to serve(echo) and back, over TCP; the same server as a function in Starlark.", latency, []string{Smolsh, IPv6, Starlark}, served, 0, nil},
 		{"lab/1500", "One TCP stream between two hosts in one process, MTU 1500, checksums on.", gbit, both, inside, 0, args("do", "stream", "super", "0")},
 		{"lab/64k", "One TCP stream between two hosts in one process, super-segments of 64 KiB, checksums on; gVisor's link carries 1500.", gbit, both, inside, 0, args("do", "stream", "super", "1")},
 		{"connect", "Connections that carry one octet and close, each way in turn, between two hosts in one process.", []Metric{{Unit: "1/s"}}, both, inside, 0, args("do", "connect")},
 		{"memory/10k", "What one end of an established idle connection takes, of 10,000 between two hosts in one process.", memory, both, inside, 3, args("do", "memory", "n", "10000")},
-		{"memory/100k", "What one end of an established idle connection takes, of 100,000 between two hosts in one process.", memory, alone, inside, 3, args("do", "memory", "n", "100000")},
-		{"simulate", "Segments that a virtual lab carries in a second of one core.", []Metric{{"full", "M/s", false}, {"one octet", "M/s", false}}, alone, inside, 0, args("do", "simulate")},
+		{"memory/100k", "What one end of an established idle connection takes, of 100,000 between two hosts in one process.", memory, families, inside, 3, args("do", "memory", "n", "100000")},
+		{"simulate", "Segments that a virtual lab carries in a second of one core.", []Metric{{"full", "M/s", false}, {"one octet", "M/s", false}}, families, inside, 0, args("do", "simulate")},
 		{"start/private", "From start to prompt on the private lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, 0, nil},
 		{"start/virtual", "From start to prompt on the virtual lab.", []Metric{{Unit: "ms", Less: true}}, alone, started, 0, args("device", "sim")},
 	}

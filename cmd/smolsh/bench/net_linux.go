@@ -14,15 +14,26 @@ import (
 
 // Names and addresses. Each run makes a new device.
 var (
-	tapName    = "bench0"
-	ourAddr    = netip.MustParsePrefix("192.168.69.1/24")
-	kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
-	nearAddr   = netip.MustParsePrefix("192.168.68.1/24") // address on the veth pair
-	farAddr    = netip.MustParsePrefix("192.168.68.100/24")
+	tapName  = "bench0"
+	tapEnds  = tapAddrs{netip.MustParsePrefix("192.168.69.1/24"), netip.MustParsePrefix("192.168.69.100/24")}
+	tapEnds6 = tapAddrs{netip.MustParsePrefix("fdaa::1/64"), netip.MustParsePrefix("fdaa::100/64")}
+	nearAddr = netip.MustParsePrefix("192.168.68.1/24") // address on the veth pair
+	farAddr  = netip.MustParsePrefix("192.168.68.100/24")
 )
 
+// tapAddrs has the addresses of both ends of a TAP.
+type tapAddrs struct{ ours, kernel netip.Prefix }
+
+// ends returns the addresses of IPv6 or of IPv4.
+func ends(ipv6 bool) tapAddrs {
+	if ipv6 {
+		return tapEnds6
+	}
+	return tapEnds
+}
+
 // makeTAP makes a persistent TAP with the kernel's address. remove deletes it.
-func makeTAP() (remove func(), err error) {
+func makeTAP(at tapAddrs) (remove func(), err error) {
 	link := &netlink.Tuntap{LinkAttrs: netlink.LinkAttrs{Name: tapName}, Mode: netlink.TUNTAP_MODE_TAP}
 	if err := netlink.LinkAdd(link); err != nil {
 		return nil, fmt.Errorf("TAP: %w", err)
@@ -31,8 +42,10 @@ func makeTAP() (remove func(), err error) {
 		fd.Close()
 	}
 	remove = func() { _ = netlink.LinkDel(link) }
-	quiet(tapName)
-	if err := ifconfig.Setup(tapName, []netip.Prefix{kernelAddr}, 0); err != nil {
+	if at.kernel.Addr().Is4() {
+		quiet(tapName)
+	}
+	if err := ifconfig.Setup(tapName, []netip.Prefix{at.kernel}, 0); err != nil {
 		remove()
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -133,7 +134,7 @@ func (b *bench) once(m *Measurement, side string) (map[string]float64, error) {
 		}
 		return b.overTAP(m, side)
 	case served:
-		return b.serving(side)
+		return b.serving(m.Name, side)
 	case inside:
 		args := maps.Clone(m.args)
 		if args["n"] != "" && b.Small {
@@ -161,10 +162,16 @@ func (b *bench) program(side, name, actor string, args map[string]string, more .
 		argv = []string{path, actor}
 	} else {
 		argv = append(slices.Clone(b.Program), actor)
-		if b.Profiles != "" && side == Smolsh {
+		if b.Profiles != "" && (side == Smolsh || side == IPv6) {
 			file := strings.ReplaceAll(name, "/", "-") + ".pprof"
+			if side == IPv6 {
+				file = "ipv6-" + file
+			}
 			argv = append(argv, "profile="+filepath.Join(b.Profiles, file))
 		}
+	}
+	if side == IPv6 {
+		argv = append(argv, "ipv6=1")
 	}
 	argv = append(argv, fmt.Sprintf("seconds=%g", b.Span.Seconds()), fmt.Sprintf("warm=%g", b.Warm.Seconds()))
 	for _, k := range slices.Sorted(maps.Keys(args)) {
@@ -183,21 +190,22 @@ func (b *bench) kernelEnd(m *Measurement, more ...string) []string {
 
 // overTAP runs a side on a TAP. Its peer is the kernel.
 func (b *bench) overTAP(m *Measurement, side string) (map[string]float64, error) {
-	remove, err := makeTAP()
+	at := ends(side == IPv6)
+	remove, err := makeTAP(at)
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
-	k, err := b.start(0, b.kernelEnd(m, "listen="+kernelAddr.Addr().String()+":0"))
+	k, err := b.start(0, b.kernelEnd(m, "listen="+netip.AddrPortFrom(at.kernel.Addr(), 0).String()))
 	if err != nil {
 		return nil, err
 	}
 	defer k.end()
-	at, err := k.ready()
+	to, err := k.ready()
 	if err != nil {
 		return nil, err
 	}
-	p, err := b.start(0, b.program(side, m.Name, "tap", m.args, "tap="+tapName, "addr="+ourAddr.String(), "to="+at))
+	p, err := b.start(0, b.program(side, m.Name, "tap", m.args, "tap="+tapName, "addr="+at.ours.String(), "to="+to))
 	if err != nil {
 		return nil, err
 	}
@@ -233,13 +241,13 @@ func (b *bench) overVeth(m *Measurement) (map[string]float64, error) {
 }
 
 // serving measures a script's server on a TAP, with the kernel as the client, and returns the figures by metric.
-func (b *bench) serving(side string) (map[string]float64, error) {
-	remove, err := makeTAP()
+func (b *bench) serving(name, side string) (map[string]float64, error) {
+	remove, err := makeTAP(ends(side == IPv6))
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
-	p, err := b.start(0, b.program(side, "echo-serve", "serve", nil, "tap="+tapName, "offload=1", "script="+side))
+	p, err := b.start(0, b.program(side, name, "serve", nil, "tap="+tapName, "offload=1", "script="+side))
 	if err != nil {
 		return nil, err
 	}

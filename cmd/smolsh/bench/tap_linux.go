@@ -24,7 +24,7 @@ func (a *actor) onTAP() (lab.Runner, *lab.Lab, *lab.Host, error) {
 		return nil, nil, nil, err
 	}
 	l := lab.New(lab.NewWorld(), 1)
-	h, err := l.AddHost(lab.HostConfig{Name: "local", Addrs: []netip.Prefix{ourAddr}})
+	h, err := l.AddHost(lab.HostConfig{Name: "local", Addrs: []netip.Prefix{ends(a.args.flag("ipv6")).ours}})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -149,6 +149,7 @@ func echoDatagrams(now clock.Instant, h *lab.Host, to netip.AddrPort) error {
 // scripts are the servers that serve compares.
 var scripts = map[string]string{
 	Smolsh: `serve("tcp", 7, echo, nodelay=True); wait()`,
+	IPv6:   `serve("tcp", 7, echo, nodelay=True); wait()`,
 	Starlark: `
 def handler(c):
     data = c.recv()
@@ -168,6 +169,6 @@ func (a *actor) serve() error {
 	}
 	defer r.Close()
 	s := script.New(script.Config{Runner: r, Lab: l, Local: h, Seed: 1, Stdout: io.Discard, Stderr: os.Stderr})
-	a.tell(line{Ready: netip.AddrPortFrom(ourAddr.Addr(), 7).String()})
+	a.tell(line{Ready: netip.AddrPortFrom(ends(a.args.flag("ipv6")).ours.Addr(), 7).String()})
 	return s.RunSource("serve.star", scripts[a.args["script"]])
 }

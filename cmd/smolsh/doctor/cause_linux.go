@@ -44,11 +44,13 @@ var causes = []struct {
 	{errLinkDown, "{name}: the link is down", "as root: ip link set {name} up"},
 	{errNoCarrier, "{name}: no carrier", "what is at the other end is down, or not plugged in"},
 	{errNoAddress, "{name}: the kernel's end has no IPv4 address", "as root: ip addr add {peer} dev {name}"},
+	{errNoAddress6, "{name}: the kernel's end has only a link-local IPv6 address", "as root: ip addr add {peer} dev {name} nodad"},
+	{errNoIPv6, "{name}: the kernel's end speaks no IPv6", "as root: sysctl {switch}=0"},
 	{errOtherNet, "{name}: the host has {addr}, which is on none of the kernel's networks there", "say --addr with an address of {peer}, or as root: ip route add {host} dev {name}"},
-	{errNoForward, "the kernel does not forward what the host sends to others", "as root: sysctl net.ipv4.ip_forward=1"},
+	{errNoForward, "the kernel does not forward what the host sends to others", "as root: sysctl {switch}=1"},
 	{errReversePath, "{name}: the kernel drops what comes from {host}, since it would not answer there (rp_filter)", "as root: ip route add {host} dev {name}"},
 	{errFirewall, "{name}: the kernel's end does not answer, and {chain} may be why", "as root: nft insert rule {chain} {match} \"{name}\" accept"},
-	{errSilent, "{name}: the kernel's end at {peer} does not answer", "as root: iptables -S and sysctl net.ipv4.icmp_echo_ignore_all show why"},
+	{errSilent, "{name}: the kernel's end at {peer} does not answer", "as root: {filter} -S and sysctl {ignore} show why"},
 }
 
 // Errors that no device returns. A checkup, or a change of a link, finds them.
@@ -57,6 +59,8 @@ var (
 	errLinkDown    = errors.New("link down")
 	errNoCarrier   = errors.New("no carrier")
 	errNoAddress   = errors.New("no address")
+	errNoAddress6  = errors.New("no IPv6 address")
+	errNoIPv6      = errors.New("no IPv6")
 	errOtherNet    = errors.New("other network")
 	errNoForward   = errors.New("not forwarded")
 	errReversePath = errors.New("reverse path")

@@ -40,13 +40,28 @@ func (c *Checkup) examineDevice(d Device) {
 	if bad != nil || d.Kind == "raw" {
 		return
 	}
-	kernel := addressesOf(d.Name)
+	for _, e := range c.Ends {
+		c.examineEnds(d, e)
+	}
+}
+
+// examineEnds checks the path of one family between the host and the kernel's end of a TAP or TUN.
+func (c *Checkup) examineEnds(d Device, e Ends) {
+	kernel := addressesOf(d.Name, e.Host.Is4())
 	if len(kernel) == 0 {
-		c.say(Verdict{Subject: d.Name, Bad: Explain(d, errNoAddress, "peer", c.Peer.String())})
+		cause, words := errNoAddress, []string{"peer", e.Peer.String()}
+		if e.Host.Is6() {
+			cause = errNoAddress6
+			if off := "net.ipv6.conf." + d.Name + ".disable_ipv6"; Sysctl(off) != "0" {
+				cause, words = errNoIPv6, []string{"switch", off}
+			}
+		}
+		c.say(Verdict{Subject: d.Name, Bad: Explain(d, cause, words...), Noted: e.Noted})
 		return
 	}
-	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("the kernel's end has %v, the host %v", kernel[0], c.Host), Bad: c.pathObstacle(d, kernel)})
-	if c.failed {
+	bad := c.pathObstacle(d, e, kernel)
+	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("the kernel's end has %v, the host %v", kernel[0], e.Host), Bad: bad})
+	if bad != nil {
 		return
 	}
 	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("the kernel's end at %v answers", kernel[0].Addr()), Bad: c.echo(d, kernel[0].Addr())})
@@ -70,15 +85,19 @@ func try(d Device) (netif.State, error) {
 	return dev.Link(), nil
 }
 
-// addressesOf returns the kernel's IPv4 addresses on an interface.
-func addressesOf(name string) (found []netip.Prefix) {
+// addressesOf returns the kernel's addresses of one family on an interface, without link-local ones of IPv6.
+func addressesOf(name string, is4 bool) (found []netip.Prefix) {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
 		return nil
 	}
-	list, _ := netlink.AddrList(link, unix.AF_INET)
+	family := unix.AF_INET6
+	if is4 {
+		family = unix.AF_INET
+	}
+	list, _ := netlink.AddrList(link, family)
 	for _, a := range list {
-		if p, err := netip.ParsePrefix(a.IPNet.String()); err == nil {
+		if p, err := netip.ParsePrefix(a.IPNet.String()); err == nil && (is4 || !p.Addr().IsLinkLocalUnicast()) {
 			found = append(found, p)
 		}
 	}
@@ -87,8 +106,8 @@ func addressesOf(name string) (found []netip.Prefix) {
 
 // pathObstacle returns the kernel's setting that prevents traffic between the host and its end of d, nil if there is
 // none. It checks the networks, rp_filter and, if the kernel's end is the gateway, ip_forward.
-func (c *Checkup) pathObstacle(d Device, kernel []netip.Prefix) *Obstacle {
-	addr := c.Host
+func (c *Checkup) pathObstacle(d Device, e Ends, kernel []netip.Prefix) *Obstacle {
+	addr := e.Host
 	words := []string{"addr", addr.String(), "host", addr.String(), "peer", kernel[0].Masked().String()}
 	link, err := netlink.LinkByName(d.Name)
 	if err != nil {
@@ -97,14 +116,18 @@ func (c *Checkup) pathObstacle(d Device, kernel []netip.Prefix) *Obstacle {
 	routes, err := netlink.RouteGet(addr.AsSlice())
 	if back := err == nil && len(routes) > 0 && routes[0].LinkIndex == link.Attrs().Index; !back {
 		// In strict mode the kernel drops packets that it would not answer on the same interface (RFC 3704 §2.2).
-		if mode := max(Sysctl("net.ipv4.conf.all.rp_filter"), Sysctl("net.ipv4.conf."+d.Name+".rp_filter")); mode == "1" {
+		if mode := max(Sysctl("net.ipv4.conf.all.rp_filter"), Sysctl("net.ipv4.conf."+d.Name+".rp_filter")); mode == "1" && addr.Is4() {
 			return Explain(d, errReversePath, words...)
 		}
 		return Explain(d, errOtherNet, words...)
 	}
+	forwarding := "net.ipv4.ip_forward"
+	if addr.Is6() {
+		forwarding = "net.ipv6.conf.all.forwarding"
+	}
 	for _, k := range kernel {
-		if c.Gateway == k.Addr() && Sysctl("net.ipv4.ip_forward") == "0" {
-			return Explain(d, errNoForward)
+		if e.Gateway == k.Addr() && Sysctl(forwarding) == "0" {
+			return Explain(d, errNoForward, "switch", forwarding)
 		}
 	}
 	return nil
@@ -120,8 +143,12 @@ func (c *Checkup) echo(d Device, kernel netip.Addr) *Obstacle {
 	if answered {
 		return nil
 	}
-	if chain, match := droppingChain(d.Name); chain != "" {
+	if chain, match := droppingChain(d.Name, kernel.Is6()); chain != "" {
 		return Explain(d, errFirewall, "chain", chain, "match", match)
 	}
-	return Explain(d, errSilent, "peer", kernel.String())
+	filter, ignore := "iptables", "net.ipv4.icmp_echo_ignore_all"
+	if kernel.Is6() {
+		filter, ignore = "ip6tables", "net.ipv6.icmp.echo_ignore_all"
+	}
+	return Explain(d, errSilent, "peer", kernel.String(), "filter", filter, "ignore", ignore)
 }

@@ -41,13 +41,19 @@ type Verdict struct {
 	Noted   bool      // true if Bad does not count as a failure, because the user did not name the subject
 }
 
-// Checkup is one run of `smolsh doctor`. The caller sets all exported fields, and calls Run once.
-type Checkup struct {
-	Private bool         // true to check the private lab
-	Devices []Device     // devices to check; without any, Run lists the machine's TAPs and TUNs
-	Host    netip.Addr   // host's address on a TAP or TUN
+// Ends has the addresses of one family at the ends of a TAP or TUN.
+type Ends struct {
+	Host    netip.Addr   // host's address
 	Gateway netip.Addr   // host's default gateway; the zero Addr for none
 	Peer    netip.Prefix // address to suggest for a kernel's end without one
+	Noted   bool         // true if the lack of a kernel's address of the family is no failure, since no flag asks for the family
+}
+
+// Checkup is one run of `smolsh doctor`. The caller sets all exported fields, and calls Run once.
+type Checkup struct {
+	Private bool     // true to check the private lab
+	Devices []Device // devices to check; without any, Run lists the machine's TAPs and TUNs
+	Ends    []Ends   // addresses at both ends of a TAP or TUN, one for each family that the host speaks
 
 	// Program returns a command that runs this program with the given arguments.
 	Program func(args ...string) *exec.Cmd

@@ -9,9 +9,9 @@ import (
 
 // droppingChain returns the first base chain of nftables between an interface and the kernel's own sockets whose policy
 // or rule drops packets. It ignores rules that name another interface. The chain is written as nft writes it: family,
-// table, name. The result match is the expression, iifname or oifname, by which a rule of the chain matches the
+// table, name. A chain of the other family is ignored. The result match is the expression, iifname or oifname, by which a rule of the chain matches the
 // interface. Both are empty if no chain drops.
-func droppingChain(iface string) (chain, match string) {
+func droppingChain(iface string, is6 bool) (chain, match string) {
 	c, err := nftables.New()
 	if err != nil {
 		return "", ""
@@ -21,7 +21,10 @@ func droppingChain(iface string) (chain, match string) {
 		if ch.Hooknum == nil || ch.Table == nil {
 			continue
 		}
-		family := map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyINet: "inet"}[ch.Table.Family]
+		family := map[nftables.TableFamily]string{nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6", nftables.TableFamilyINet: "inet"}[ch.Table.Family]
+		if family == "ip" && is6 || family == "ip6" && !is6 {
+			continue
+		}
 		match = "iifname"
 		switch *ch.Hooknum {
 		case *nftables.ChainHookPrerouting, *nftables.ChainHookInput:

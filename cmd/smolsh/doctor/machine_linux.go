@@ -33,7 +33,11 @@ func (c *Checkup) examine() {
 		c.say(v)
 	}
 	if c.Private {
-		c.say(Verdict{Subject: "private lab", Good: "192.168.69.1 and the kernel at 192.168.69.100 answer each other", Bad: c.privateLab()})
+		bad := c.privateLab("192.168.69.100", `print(kernel, ping("192.168.69.100", count=1).received)`)
+		c.say(Verdict{Subject: "private lab", Good: "192.168.69.1 and the kernel at 192.168.69.100 answer each other", Bad: bad})
+		if bad == nil {
+			c.say(Verdict{Subject: "private lab", Good: "fdaa::1 and the kernel at fdaa::100 answer each other", Bad: c.privateLab("fdaa::100", `l = kernel.tcp.listen(80); c = tcp.connect("[fdaa::100]:80", timeout="3s"); print(kernel, 1)`), Noted: true})
+		}
 	}
 	for _, d := range c.Devices {
 		if d.Kind == "tap" || d.Kind == "tun" || d.Kind == "raw" || d.Kind == "switch" {
@@ -79,18 +83,18 @@ func (c *Checkup) namespaces() *Obstacle {
 	return NamespaceObstacle(err)
 }
 
-// privateLab runs a ping to the kernel on the private lab.
-func (c *Checkup) privateLab() *Obstacle {
-	cmd := c.Program("-c", `print(kernel, ping("192.168.69.100", count=1).received)`)
+// privateLab runs a line on the private lab, which prints "kernel 1" if the kernel's address to answers.
+func (c *Checkup) privateLab(to, line string) *Obstacle {
+	cmd := c.Program("-c", line)
 	var said, why bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &why
 	err := cmd.Run()
-	line := strings.TrimPrefix(strings.TrimSpace(why.String()), "smolsh: ")
-	if reason, cure, ok := strings.Cut(line, instead); ok {
+	complaint := strings.TrimPrefix(strings.TrimSpace(why.String()), "smolsh: ")
+	if reason, cure, ok := strings.Cut(complaint, instead); ok {
 		return &Obstacle{reason, strings.TrimSuffix(cure, ")")}
 	}
 	if err != nil || !strings.Contains(said.String(), "kernel 1\n") {
-		return &Obstacle{"the kernel's end does not answer " + line, "smolsh --trace -c 'ping(\"192.168.69.100\")' shows what passes"}
+		return &Obstacle{"the kernel's end does not answer " + complaint, "smolsh --trace -c 'ping(\"" + to + "\")' shows what passes"}
 	}
 	return nil
 }

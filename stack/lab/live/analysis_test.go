@@ -98,7 +98,7 @@ func analysed(t *testing.T, in *injector, delay fault.Rule, rules []*fault.Rule)
 	rand.NewChaCha8([32]byte{2}).Read(data)
 	for _, weSend := range []bool{true, false} {
 		for o := weClose; o <= bothClose; o++ {
-			if sum, err := exchange(t, r, h, tcp.Config{}, data, weSend, o)(); err != nil || sum != sha256.Sum256(data) {
+			if sum, err := exchange(t, r, h, tcp.Config{}, kernelAddr.Addr(), data, weSend, o)(); err != nil || sum != sha256.Sum256(data) {
 				t.Fatalf("we send %v, %v: %v, sums equal %v", weSend, o, err, sum == sha256.Sum256(data))
 			}
 		}

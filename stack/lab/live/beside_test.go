@@ -79,7 +79,7 @@ func TestKernelOptions(t *testing.T) {
 func bothWays(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []byte) {
 	t.Helper()
 	want := sha256.Sum256(data)
-	finish := []func() ([32]byte, error){exchange(t, r, h, cfg, data, true, weClose), exchange(t, r, h, cfg, data, false, theyClose)}
+	finish := []func() ([32]byte, error){exchange(t, r, h, cfg, kernelAddr.Addr(), data, true, weClose), exchange(t, r, h, cfg, kernelAddr.Addr(), data, false, theyClose)}
 	for i, f := range finish {
 		if got, err := f(); err != nil || got != want {
 			t.Errorf("direction %d: hash %x, want %x: %v", i, got, want, err)

@@ -100,7 +100,7 @@ func beside(t *testing.T, r lab.Runner, h *lab.Host, octets int, weSend bool) (f
 	rng := rand.NewChaCha8([32]byte{69})
 	_, _ = rng.Read(data)
 	want := sha256.Sum256(data)
-	done := exchange(t, r, h, tcp.Config{}, data, weSend, weClose)
+	done := exchange(t, r, h, tcp.Config{}, kernelAddr.Addr(), data, weSend, weClose)
 	return func() {
 		t.Helper()
 		if got, err := done(); err != nil || got != want {

@@ -25,7 +25,12 @@ import (
 	"smolsh/stack/tcp"
 )
 
-var kernelAddr = netip.MustParsePrefix("192.168.69.100/24")
+var (
+	kernelAddr  = netip.MustParsePrefix("192.168.69.100/24")
+	kernelAddr6 = netip.MustParsePrefix("fdaa::100/64")
+	ourAddr     = netip.MustParsePrefix("192.168.69.1/24")
+	ourAddr6    = netip.MustParsePrefix("fdaa::1/64")
+)
 
 // onTAP returns a host of ours on tap0, in a network namespace for this test only.
 func onTAP(t testing.TB) (lab.Runner, *lab.Host, *lab.Port) {
@@ -40,14 +45,21 @@ func onTAPWith(t testing.TB, opts tap.Options) (lab.Runner, *lab.Host, *lab.Port
 
 func onTAPSeeded(t testing.TB, opts tap.Options, seed uint64) (lab.Runner, *lab.Host, *lab.Port) {
 	t.Helper()
+	return onTAPBetween(t, opts, seed, lab.HostConfig{Addrs: []netip.Prefix{ourAddr}}, kernelAddr)
+}
+
+// onTAPBetween returns a host of ours with the given configuration on tap0, where the kernel's end has the given addresses.
+func onTAPBetween(t testing.TB, opts tap.Options, seed uint64, cfg lab.HostConfig, kernel ...netip.Prefix) (lab.Runner, *lab.Host, *lab.Port) {
+	t.Helper()
 	taptest.Namespace(t)
-	taptest.TAP(t, "tap0", kernelAddr)
+	taptest.TAP(t, "tap0", kernel...)
 	dev, err := tap.Open("tap0", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := lab.New(lab.NewWorld(), seed)
-	h, err := l.AddHost(lab.HostConfig{Name: "us", Addrs: []netip.Prefix{netip.MustParsePrefix("192.168.69.1/24")}})
+	cfg.Name = "us"
+	h, err := l.AddHost(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,14 +202,19 @@ func TestIntegrity(t *testing.T) {
 		if testing.Short() {
 			c.size >>= 4
 		}
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			r, h, port := onTAPWith(t, tap.Options{Plain: c.plain})
-			if c.switching {
-				defer alternate(r, h)()
-			}
-			integrity(t, r, h, port, c.size, c.loss)
-		})
+		for _, at := range []struct {
+			family       string
+			ours, kernel netip.Prefix
+		}{{"IPv4", ourAddr, kernelAddr}, {"IPv6", ourAddr6, kernelAddr6}} {
+			t.Run(c.name+"/"+at.family, func(t *testing.T) {
+				t.Parallel()
+				r, h, port := onTAPBetween(t, tap.Options{Plain: c.plain}, 1, lab.HostConfig{Addrs: []netip.Prefix{at.ours}}, at.kernel)
+				if c.switching {
+					defer alternate(r, h)()
+				}
+				integrity(t, r, h, port, at.kernel, c.size, c.loss)
+			})
+		}
 	}
 }
 
@@ -220,14 +237,14 @@ func alternate(r lab.Runner, h *lab.Host) (stop func()) {
 	return func() { r.Do(func(clock.Instant) { e.Stop() }) }
 }
 
-func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, size int, loss float64) {
+func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, kernel netip.Prefix, size int, loss float64) {
 	cfg := tcp.Config{}
 	if loss > 0 {
 		r.Do(func(clock.Instant) { port.Faults().Add(&fault.Rule{Name: "loss", Loss: loss}) })
 		// Without selective acknowledgements the transfer waits for timeouts nearly all the time. So both ends use a
 		// tenth of the usual minimum of 200 ms.
 		cfg.RTOMin = 20 * time.Millisecond
-		taptest.Hurry(t, "tap0", kernelAddr, cfg.RTOMin)
+		taptest.Hurry(t, "tap0", kernel, cfg.RTOMin)
 	}
 	data := make([]byte, size)
 	rng := rand.New(rand.NewPCG(uint64(size), 69))
@@ -239,7 +256,7 @@ func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, size int
 	var wait []func()
 	for _, weSend := range []bool{true, false} {
 		for o := weClose; o <= bothClose; o++ {
-			finish := exchange(t, r, h, cfg, data, weSend, o)
+			finish := exchange(t, r, h, cfg, kernel.Addr(), data, weSend, o)
 			wait = append(wait, func() {
 				got, err := finish()
 				if err != nil {
@@ -261,16 +278,16 @@ func integrity(t *testing.T, r lab.Runner, h *lab.Host, port *lab.Port, size int
 	})
 }
 
-// exchange begins a transfer between us and the kernel; finish waits for both ends and returns the hash of the octets
+// exchange begins a transfer between us and the kernel's address; finish waits for both ends and returns the hash of the octets
 // that the receiver read.
-func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []byte, weSend bool, o order) (finish func() ([32]byte, error)) {
+func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, kernel netip.Addr, data []byte, weSend bool, o order) (finish func() ([32]byte, error)) {
 	t.Helper()
-	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: kernelAddr.Addr().AsSlice()})
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: kernel.AsSlice()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var sum [32]byte
-	kernel := make(chan error, 1)
+	theirs := make(chan error, 1)
 	go func() {
 		defer ln.Close()
 		c, err := ln.AcceptTCP()
@@ -281,7 +298,7 @@ func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 			}
 			sum, err = kernelEnd(c, send, len(data), o)
 		}
-		kernel <- err
+		theirs <- err
 	}()
 	x := &transfer{order: o, hash: sha256.New(), done: make(chan error, 2), buf: make([]byte, 64<<10)}
 	if weSend {
@@ -290,7 +307,7 @@ func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 		x.expect = len(data)
 	}
 	r.Do(func(now clock.Instant) {
-		to := netip.AddrPortFrom(kernelAddr.Addr(), uint16(ln.Addr().(*net.TCPAddr).Port))
+		to := netip.AddrPortFrom(kernel, uint16(ln.Addr().(*net.TCPAddr).Port))
 		if x.c, err = h.DialTCP(now, netip.AddrPort{}, to, cfg); err == nil {
 			x.c.OnEvent = x.step
 		}
@@ -299,7 +316,7 @@ func exchange(t *testing.T, r lab.Runner, h *lab.Host, cfg tcp.Config, data []by
 		t.Fatal(err)
 	}
 	return func() ([32]byte, error) {
-		err := errors.Join(<-kernel, <-x.done)
+		err := errors.Join(<-theirs, <-x.done)
 		if !weSend {
 			x.hash.Sum(sum[:0])
 		}

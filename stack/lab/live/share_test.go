@@ -84,7 +84,7 @@ func TestHostsShareATAP(t *testing.T) {
 	rand.NewChaCha8([32]byte{7}).Read(data)
 	want := sha256.Sum256(data)
 
-	finish := exchange(t, r, us, tcp.Config{}, data, true, weClose) // in progress when the second host joins
+	finish := exchange(t, r, us, tcp.Config{}, kernelAddr.Addr(), data, true, weClose) // in progress when the second host joins
 	b := joins(t, r, p, "b", "192.168.69.2/24")
 	if sum, err := finish(); err != nil || sum != want {
 		t.Errorf("the connection from before: %v, hashes equal %v", err, sum == want)
@@ -98,7 +98,7 @@ func TestHostsShareATAP(t *testing.T) {
 	}
 	for _, h := range hosts[:2] {
 		for _, weSend := range []bool{true, false} {
-			sum, err := exchange(t, r, h, tcp.Config{}, data, weSend, weClose)()
+			sum, err := exchange(t, r, h, tcp.Config{}, kernelAddr.Addr(), data, weSend, weClose)()
 			if err != nil || sum != want {
 				t.Errorf("%s, we send %v: %v, hashes equal %v", h.Name(), weSend, err, sum == want)
 			}

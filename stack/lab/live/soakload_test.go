@@ -251,7 +251,7 @@ func (x *load) datagram() error {
 // dialled makes the host connect to the kernel and send or receive octets. Each end closes first in turn.
 func (x *load) dialled() error {
 	data := x.speech[:1+x.rng.IntN(len(x.speech))]
-	got, err := exchange(x.t, x.r, x.h, tcp.Config{}, data, x.done%2 == 0, order(x.done/2%3))()
+	got, err := exchange(x.t, x.r, x.h, tcp.Config{}, kernelAddr.Addr(), data, x.done%2 == 0, order(x.done/2%3))()
 	if err == nil && got != sha256.Sum256(data) {
 		err = errors.New("the hash differs")
 	}

@@ -37,7 +37,7 @@ func superSegments(t *testing.T, plain bool) {
 	data := make([]byte, 4<<20)
 	rand.NewChaCha8([32]byte{1}).Read(data)
 	for _, weSend := range []bool{true, false} {
-		sum, err := exchange(t, r, h, tcp.Config{}, data, weSend, weClose)()
+		sum, err := exchange(t, r, h, tcp.Config{}, kernelAddr.Addr(), data, weSend, weClose)()
 		if err != nil || sum != sha256.Sum256(data) {
 			t.Fatalf("we send %v: %v, sums equal %v", weSend, err, sum == sha256.Sum256(data))
 		}

@@ -19,7 +19,7 @@ var attacks6 = []attack{
 		why: "dropped without an answer (RFC 4291 §2.5, §2.7)",
 		frame: func(s *siege, k int) *phy.Frame {
 			src := netip.MustParseAddr([]string{"::1", "ff02::1", "::ffff:10.0.0.1", "::", "fd00::2", "ff0e::1"}[k%6])
-			return from6C(udp6(port(src, 5), port(ip6B, 9), 0))
+			return from6C(attackUDP6(port(src, 5), port(ip6B, 9), 0))
 		},
 		want: map[string]int{"dropped: martian source": 6000}, count: map[string]uint64{"Ip6InAddrErrors": 6000, "Icmp6OutMsgs": 0},
 	},
@@ -27,7 +27,7 @@ var attacks6 = []attack{
 		name: "Land", what: "SYNs from our own address and port", frames: 5000, six: true,
 		why: "dropped: our address is the source of no packet from a link",
 		frame: func(s *siege, k int) *phy.Frame {
-			return from6C(tcp6(port(ip6B, 80), port(ip6B, 80), wire.TCP{Seq: wire.Seq(k), Flags: wire.SYN, Window: 1000}, 0))
+			return from6C(attackTCP6(port(ip6B, 80), port(ip6B, 80), wire.TCP{Seq: wire.Seq(k), Flags: wire.SYN, Window: 1000}, 0))
 		},
 		want: map[string]int{"dropped: martian source": 5000}, count: map[string]uint64{"Ip6InAddrErrors": 5000},
 	},
@@ -36,7 +36,7 @@ var attacks6 = []attack{
 		why: "dropped (RFC 4291 §2.7)",
 		frame: func(s *siege, k int) *phy.Frame {
 			g := netip.MustParseAddr([]string{"ff00::1", "ff01::1"}[k%2])
-			return frame6(wire.GroupMAC(g), udp6(port(ip6C, 5), port(g, 6969), 0))
+			return foundFrame(wire.GroupMAC(g), attackUDP6(port(ip6C, 5), port(g, 6969), 0))
 		},
 		want: map[string]int{"dropped: martian destination": 5000}, count: map[string]uint64{"UdpInDatagrams": 0},
 	},
@@ -63,7 +63,7 @@ var attacks6 = []attack{
 			b := make([]byte, wire.NeighborMessageLen)
 			m := wire.NeighborSolicitation{Target: ip6B}
 			m.Put(b, netip.IPv6Unspecified(), g)
-			return frame6(wire.GroupMAC(g), packet6To(wire.ProtocolICMPv6, netip.IPv6Unspecified(), g, 255, b))
+			return foundFrame(wire.GroupMAC(g), packet6To(wire.ProtocolICMPv6, netip.IPv6Unspecified(), g, 255, b))
 		},
 		want: map[string]int{"neighbor advertisement": 10_000}, count: map[string]uint64{"Icmp6OutNeighborAdvertisements": 10_000}, within: sizes{replies: 256},
 	},
@@ -76,7 +76,7 @@ var attacks6 = []attack{
 			for _, c := range s.i.addresses.probes {
 				target = c.addr.WithZone("")
 			}
-			return frame6(wire.GroupMAC(wire.AllNodes6), advertiseNeighbor(target, wire.AllNodes6, target, macC, wire.NeighborAdvertisement{Override: true}))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), advertiseNeighbor(target, wire.AllNodes6, target, macC, wire.NeighborAdvertisement{Override: true}))
 		},
 		want: map[string]int{"nd not for us": 9996, "dropped: nd conflict": 4}, count: map[string]uint64{"Icmp6InConflicts": 4}, within: sizes{claims: 1},
 	},
@@ -84,7 +84,7 @@ var attacks6 = []attack{
 		name: "Claims to our address", what: "advertisements of our address by another station", frames: 10_000, six: true,
 		why: "the host keeps the address, and advertises it once in ten seconds; on(\"conflict\") and a line at the prompt report it",
 		frame: func(s *siege, k int) *phy.Frame {
-			return frame6(wire.GroupMAC(wire.AllNodes6), advertiseNeighbor(ip6C, wire.AllNodes6, ip6B, macC, wire.NeighborAdvertisement{Override: true}))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), advertiseNeighbor(ip6C, wire.AllNodes6, ip6B, macC, wire.NeighborAdvertisement{Override: true}))
 		},
 		want: map[string]int{"dropped: nd conflict": 10_000}, count: map[string]uint64{"Icmp6InConflicts": 10_000, "Icmp6OutNeighborAdvertisements": 1},
 	},
@@ -132,7 +132,7 @@ var attacks6 = []attack{
 			b := make([]byte, wire.IPv6FragmentLen, 200)
 			f.Put(b)
 			g := wire.AllNodes6
-			return frame6(wire.GroupMAC(g), packet6To(wire.Protocol(wire.FragmentHeader), linkC, g, 255, append(b, p[wire.IPv6Len:]...)))
+			return foundFrame(wire.GroupMAC(g), packet6To(wire.Protocol(wire.FragmentHeader), linkC, g, 255, append(b, p[wire.IPv6Len:]...)))
 		},
 		want: map[string]int{"dropped: nd fragmented": 5000},
 	},
@@ -140,7 +140,7 @@ var attacks6 = []attack{
 		name: "Router advertisements", what: "advertisements, each of another router with another prefix", frames: 10_000, six: true,
 		why: "at most 16 routers, 32 prefixes and 32 addresses are kept for each interface; an entry that is alive gives way to none of the same preference",
 		frame: func(s *siege, k int) *phy.Frame {
-			return frame6(wire.GroupMAC(wire.AllNodes6), s.routerAdvertisement(k, 300))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), s.routerAdvertisement(k, 300))
 		},
 		want:   map[string]int{"icmp6": 10_000},
 		count:  map[string]uint64{"Icmp6InRouterAdvertisements": 10_000},
@@ -150,7 +150,7 @@ var attacks6 = []attack{
 		name: "A prefix that comes and goes", what: "advertisements that give and take back a prefix in turn", frames: 10_000, six: true,
 		why: "an address is kept for two hours in spite of an advertisement that takes it back (RFC 4862 §5.5.3)",
 		frame: func(s *siege, k int) *phy.Frame {
-			return frame6(wire.GroupMAC(wire.AllNodes6), s.prefixAdvertisement(1, 300*(k%2)))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), s.prefixAdvertisement(1, 300*(k%2)))
 		},
 		want:   map[string]int{"icmp6": 10_000},
 		within: sizes{claims: 1, addrs: 1, routes: 2, neighbors: 1, replies: 16},
@@ -184,7 +184,7 @@ var attacks6 = []attack{
 		why:     "answered, as RFC 4443 §4.2 asks, but at most 50 at once and 1000 per second",
 		prepare: knowC6,
 		frame: func(s *siege, k int) *phy.Frame {
-			return frame6(wire.GroupMAC(wire.AllNodes6), echoRequest6(ip6C, wire.AllNodes6))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), echoRequest6(ip6C, wire.AllNodes6))
 		},
 		count: map[string]uint64{"Icmp6InEchos": 5000}, within: sizes{replies: 256},
 		want: map[string]int{"echo reply": 362, "dropped: icmp rate limit": 4638},
@@ -193,7 +193,7 @@ var attacks6 = []attack{
 		name: "Fraggle", what: "datagrams to a closed port of all nodes", frames: 5000, six: true,
 		why: "dropped: no error is sent about a group (RFC 4443 §2.4)",
 		frame: func(s *siege, k int) *phy.Frame {
-			return frame6(wire.GroupMAC(wire.AllNodes6), udp6(port(ip6C, 19), port(wire.AllNodes6, 7), 0))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), attackUDP6(port(ip6C, 19), port(wire.AllNodes6, 7), 0))
 		},
 		want: map[string]int{"dropped: no socket": 5000}, count: map[string]uint64{"UdpNoPorts": 5000, "Icmp6OutMsgs": 0},
 	},
@@ -201,7 +201,7 @@ var attacks6 = []attack{
 		name: "Group frames with our address inside", what: "SYNs to our address in frames to a group", frames: 5000, six: true,
 		why: "dropped: otherwise every node of the link might answer",
 		frame: func(s *siege, k int) *phy.Frame {
-			return frame6(wire.GroupMAC(wire.AllNodes6), tcp6(port(ip6C, 5), port(ip6B, 81), wire.TCP{Flags: wire.SYN}, 0))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), attackTCP6(port(ip6C, 5), port(ip6B, 81), wire.TCP{Flags: wire.SYN}, 0))
 		},
 		want: map[string]int{"dropped: martian destination": 5000}, count: map[string]uint64{"TcpOutRsts": 0},
 	},
@@ -209,7 +209,7 @@ var attacks6 = []attack{
 		name: "TCP to a group", what: "SYNs to all nodes", frames: 5000, six: true,
 		why: "dropped (RFC 9293 §3.9.2.3)",
 		frame: func(s *siege, k int) *phy.Frame {
-			return frame6(wire.GroupMAC(wire.AllNodes6), tcp6(port(ip6C, 5), port(wire.AllNodes6, 80), wire.TCP{Flags: wire.SYN}, 0))
+			return foundFrame(wire.GroupMAC(wire.AllNodes6), attackTCP6(port(ip6C, 5), port(wire.AllNodes6, 80), wire.TCP{Flags: wire.SYN}, 0))
 		},
 		want: map[string]int{"dropped: martian destination": 5000}, count: map[string]uint64{"TcpOutRsts": 0, "TcpPassiveOpens": 0},
 	},
@@ -227,7 +227,7 @@ var attacks6 = []attack{
 		frame: func(s *siege, k int) *phy.Frame {
 			b := make([]byte, wire.RouterAlert6Len, 100)
 			wire.PutRouterAlert6(b, wire.ProtocolUDP)
-			return from6C(packet6To(0, ip6C, ip6B, 64, append(b, udp6(port(ip6C, 5), port(ip6B, 6969), 10)[wire.IPv6Len:]...)))
+			return from6C(packet6To(0, ip6C, ip6B, 64, append(b, attackUDP6(port(ip6C, 5), port(ip6B, 6969), 10)[wire.IPv6Len:]...)))
 		},
 		within: sizes{octets: 256 << 10},
 		want:   map[string]int{"udp :6969": 3542, "dropped: socket queue full": 6458},
@@ -240,7 +240,7 @@ var attacks6 = []attack{
 			b := make([]byte, 24)
 			b[0], b[1], b[3] = byte(wire.ProtocolUDP), 2, 1
 			copy(b[8:], ip6A.AsSlice())
-			return from6C(packet6To(43, ip6C, ip6B, 64, append(b, udp6(port(ip6C, 5), port(ip6B, 6969), 10)[wire.IPv6Len:]...)))
+			return from6C(packet6To(43, ip6C, ip6B, 64, append(b, attackUDP6(port(ip6C, 5), port(ip6B, 6969), 10)[wire.IPv6Len:]...)))
 		},
 		count: map[string]uint64{"Ip6InHdrErrors": 10_000, "UdpInDatagrams": 0}, within: sizes{replies: 256},
 		want: map[string]int{"parameter problem": 674, "dropped: icmp rate limit": 9326},
@@ -289,7 +289,7 @@ var attacks6 = []attack{
 			b := make([]byte, wire.IPv6FragmentLen, 100)
 			f := wire.IPv6Fragment{Next: wire.ProtocolUDP, ID: 1}
 			f.Put(b)
-			return from6C(packet6To(wire.Protocol(wire.FragmentHeader), ip6C, ip6B, 64, append(b, udp6(port(ip6C, 5), port(ip6B, 6969), 10)[wire.IPv6Len:]...)))
+			return from6C(packet6To(wire.Protocol(wire.FragmentHeader), ip6C, ip6B, 64, append(b, attackUDP6(port(ip6C, 5), port(ip6B, 6969), 10)[wire.IPv6Len:]...)))
 		},
 		count: map[string]uint64{"Ip6ReasmReqds": 0}, within: sizes{octets: 256 << 10},
 		want: map[string]int{"udp :6969": 3542, "dropped: socket queue full": 6458},
@@ -345,13 +345,13 @@ var attacks6 = []attack{
 		name: "Port unreachable without end", what: "datagrams to closed ports", frames: 20_000, six: true,
 		why:     "answered, at most 50 at once and 1000 per second",
 		prepare: knowC6,
-		frame:   func(s *siege, k int) *phy.Frame { return from6C(udp6(port(ip6C, 5), port(ip6B, uint16(7000+k)), 0)) },
+		frame:   func(s *siege, k int) *phy.Frame { return from6C(attackUDP6(port(ip6C, 5), port(ip6B, uint16(7000+k)), 0)) },
 		want:    map[string]int{"port unreachable": 1299, "dropped: icmp rate limit": 18_701}, within: sizes{replies: 256},
 	},
 	{
 		name: "UDP flood", what: "datagrams to a socket that nobody reads", frames: 20_000, six: true,
 		why:    "the queue of the socket is bounded in octets, including overhead",
-		frame:  func(s *siege, k int) *phy.Frame { return from6C(udp6(port(ip6C, 5), port(ip6B, 6969), k%1400)) },
+		frame:  func(s *siege, k int) *phy.Frame { return from6C(attackUDP6(port(ip6C, 5), port(ip6B, 6969), k%1400)) },
 		within: sizes{octets: 256 << 10},
 		want:   map[string]int{"udp :6969": 667, "dropped: socket queue full": 19_333},
 	},
@@ -360,7 +360,7 @@ var attacks6 = []attack{
 		why:     "one response per second for all groups, whatever the number of queries",
 		prepare: joinGroups6,
 		frame: func(s *siege, k int) *phy.Frame {
-			return mldQuery(wire.MLDQuery{Version: 2, Group: netip.IPv6Unspecified()}, 0)
+			return mldQueryTo(wire.MLDQuery{Version: 2, Group: netip.IPv6Unspecified()}, 0)
 		},
 		want: map[string]int{"icmp6": 10_000}, count: map[string]uint64{"Icmp6InGroupMembQueries": 10_000, "Icmp6OutMLDv2Reports": 3},
 	},
@@ -369,7 +369,7 @@ var attacks6 = []attack{
 		why:     "at most 64 sources are kept for a group; beyond them the host reports the group (RFC 3810 §6.2)",
 		prepare: joinGroups6,
 		frame: func(s *siege, k int) *phy.Frame {
-			return mldQuery(wire.MLDQuery{Version: 2, Group: netip.AddrFrom16([16]byte{0xff, 2, 15: byte(128 + k%10)}), ResponseCode: uint16(k)}, 80)
+			return mldQueryTo(wire.MLDQuery{Version: 2, Group: netip.AddrFrom16([16]byte{0xff, 2, 15: byte(128 + k%10)}), ResponseCode: uint16(k)}, 80)
 		},
 		want: map[string]int{"icmp6": 10_000},
 	},
@@ -378,7 +378,7 @@ var attacks6 = []attack{
 		why:     "the host speaks version 1 while a router of version 1 counts as present (RFC 3810 §8.2.1), at most one response per group and second",
 		prepare: joinGroups6,
 		frame: func(s *siege, k int) *phy.Frame {
-			return mldQuery(wire.MLDQuery{Version: uint8(1 + k%2), Group: netip.IPv6Unspecified(), IntervalCode: 1}, 0)
+			return mldQueryTo(wire.MLDQuery{Version: uint8(1 + k%2), Group: netip.IPv6Unspecified(), IntervalCode: 1}, 0)
 		},
 		want: map[string]int{"icmp6": 10_000},
 	},
@@ -425,7 +425,7 @@ var attacks6 = []attack{
 		why:     "one in 2^28 would be accepted; the others are answered by RST",
 		prepare: func(s *siege) { knowC6(s); s.cookieTime() },
 		frame: func(s *siege, k int) *phy.Frame {
-			return from6C(tcp6(port(ip6C, uint16(s.rng.Uint32())), port(ip6B, 80), wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Ack: wire.Seq(s.rng.Uint32()), Flags: wire.ACK, Window: 1000}, 0))
+			return from6C(attackTCP6(port(ip6C, uint16(s.rng.Uint32())), port(ip6B, 80), wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Ack: wire.Seq(s.rng.Uint32()), Flags: wire.ACK, Window: 1000}, 0))
 		},
 		want: map[string]int{"rst": 20_000}, count: map[string]uint64{"TcpExtSyncookiesFailed": 20_000, "TcpExtSyncookiesRecv": 0}, within: sizes{replies: 256},
 	},
@@ -485,20 +485,20 @@ func station6(k int) netip.Addr {
 func mac6(k int) wire.HardwareAddr { return wire.HardwareAddr{2, 9, 0, 0, byte(k >> 8), byte(k)} }
 
 // from6C returns a frame from the attacker, and fromStation one from the kth station.
-func from6C(packet []byte) *phy.Frame { return frame6(macB, packet) }
+func from6C(packet []byte) *phy.Frame { return foundFrame(macB, packet) }
 
 func fromStation(k int, packet []byte) *phy.Frame {
 	return crafted{macB, mac6(k), wire.EtherTypeIPv6, packet}.frame()
 }
 
-func udp6(src, dst netip.AddrPort, n int) []byte {
+func attackUDP6(src, dst netip.AddrPort, n int) []byte {
 	b := make([]byte, wire.UDPLen+n)
 	u := wire.UDP{SrcPort: src.Port(), DstPort: dst.Port()}
 	u.Put(b, src.Addr(), dst.Addr())
 	return packet6To(wire.ProtocolUDP, src.Addr(), dst.Addr(), 64, b)
 }
 
-func tcp6(src, dst netip.AddrPort, h wire.TCP, n int) []byte {
+func attackTCP6(src, dst netip.AddrPort, h wire.TCP, n int) []byte {
 	h.SrcPort, h.DstPort = src.Port(), dst.Port()
 	b := make([]byte, h.HeaderLen()+n)
 	h.Put(b)
@@ -507,11 +507,11 @@ func tcp6(src, dst netip.AddrPort, h wire.TCP, n int) []byte {
 }
 
 func (s *siege) syn6(src netip.Addr, p uint16) *phy.Frame {
-	return from6C(tcp6(port(src, uint16(1024+s.rng.IntN(60000))), port(ip6B, p), wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Flags: wire.SYN, Window: 1000}, 0))
+	return from6C(attackTCP6(port(src, uint16(1024+s.rng.IntN(60000))), port(ip6B, p), wire.TCP{Seq: wire.Seq(s.rng.Uint32()), Flags: wire.SYN, Window: 1000}, 0))
 }
 
 func (s *siege) blind6(h wire.TCP, n int) *phy.Frame {
-	return from6C(tcp6(s.client.Local(), s.server.Local(), h, n))
+	return from6C(attackTCP6(s.client.Local(), s.server.Local(), h, n))
 }
 
 // solicit returns a solicitation for target from src, whose hardware address is hw.
@@ -552,7 +552,7 @@ func (s *siege) prefixAdvertisement(k, lifetime int) []byte {
 
 // advertise makes B receive the advertisement of the kth router.
 func (s *siege) advertise(k, lifetime int) {
-	s.b.Receive(s.n.now, s.i, frame6(wire.GroupMAC(wire.AllNodes6), s.routerAdvertisement(k, lifetime)))
+	s.b.Receive(s.n.now, s.i, foundFrame(wire.GroupMAC(wire.AllNodes6), s.routerAdvertisement(k, lifetime)))
 }
 
 func advertisement6(src netip.Addr, hw wire.HardwareAddr, k, lifetime int) []byte {
@@ -607,7 +607,7 @@ func chainOf(s *siege, k int) *phy.Frame {
 }
 
 // mldQuery returns a query of the attacker.
-func mldQuery(q wire.MLDQuery, sources int) *phy.Frame {
+func mldQueryTo(q wire.MLDQuery, sources int) *phy.Frame {
 	n, dst := wire.MLDLen, wire.AllNodes6
 	if q.Version == 2 {
 		n = wire.MLDv2QueryLen
@@ -623,5 +623,5 @@ func mldQuery(q wire.MLDQuery, sources int) *phy.Frame {
 		copy(m[n+16*k:], a[:])
 	}
 	q.Put(m, linkC, dst)
-	return frame6(wire.GroupMAC(dst), packet6To(0, linkC, dst, 1, b))
+	return foundFrame(wire.GroupMAC(dst), packet6To(0, linkC, dst, 1, b))
 }

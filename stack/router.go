@@ -40,7 +40,7 @@ func (s *solicits) at() clock.Instant {
 // startSolicits begins to ask for routers. A router asks for none.
 func (i *Iface) startSolicits(now clock.Instant) {
 	v, h := i.v6, i.host
-	i.setNeighborTimes(0, 0)
+	i.setNeighborTimes(v.link.ReachableTime, 0)
 	v.solicits = solicits{}
 	if i.hasNeighbors() && !h.net.forwarding {
 		v.solicits = solicits{left: maxSolicits, next: now.Add(h.randomBetween(0, maxSolicitDelay))}

@@ -476,3 +476,44 @@ func TestNDLink(t *testing.T) {
 		t.Errorf("sent %s", got)
 	}
 }
+
+// TestSLAACLink: addresses from a router's prefix, and their connections, outlast a link that is down for a moment, as those of IPv4 do.
+// An address that was tentative is probed for again, and the lifetimes go on. An interface that is switched off loses its addresses
+// (RFC 4862 §5.3, RFC 4862 §5.5.4, RFC 4861 §6.3.7).
+func TestSLAACLink(t *testing.T) {
+	r := settled(t)
+	r.ra(wire.RouterAdvertisement{RouterLifetime: 1800}, prefixOption(slaacPrefix, "LA", 300, 300))
+	r.n.run(3 * time.Second)
+	first := r.autoAddrs()[0]
+	r.ra(wire.RouterAdvertisement{RouterLifetime: 1800}, prefixOption("2001:db8:2::/64", "LA", 9000, 9000))
+	r.take()
+	r.i.SetLink(r.n.now, ethernet, false)
+	if len(r.i.addresses.probes) != 0 || len(r.routes()) != 3 {
+		t.Errorf("%d probes, routes %q", len(r.i.addresses.probes), r.routes())
+	}
+	if _, ok := r.h.net.lookup(distant); ok {
+		t.Error("a route by a link that is down")
+	}
+	r.n.run(10 * time.Second)
+	r.wantSent()
+	r.i.SetLink(r.n.now, ethernet, true)
+	if list := r.autoAddrs(); len(list) != 1 || list[0] != first {
+		t.Errorf("addresses %v", list)
+	}
+	r.n.run(20 * time.Second)
+	if list := r.autoAddrs(); len(list) != 2 {
+		t.Errorf("addresses %v", list)
+	}
+	if got := strings.Join(r.take(), "\n"); strings.Count(got, "RS ") != 3 || !strings.Contains(got, fmt.Sprintf("NA %v O", first)) {
+		t.Errorf("sent %s", got)
+	}
+	r.i.SetLink(r.n.now, ethernet, false)
+	r.n.keepUp(5 * time.Minute)
+	if slices.Contains(r.autoAddrs(), first) {
+		t.Error("the lifetime has stopped with the link")
+	}
+	r.i.SetUp(r.n.now, false)
+	if len(r.autoAddrs()) != 0 || len(r.routes()) != 0 {
+		t.Errorf("addresses %v, routes %q", r.autoAddrs(), r.routes())
+	}
+}

@@ -95,6 +95,7 @@ func (h *Host) receiveRouterAdvertisement(now clock.Instant, p *packet) Verdict 
 		i.neigh[ipv6].SetRouter(e, true)
 	}
 	refused := i.v6.conf.Refusals()
+	i.v6.conf.SetMaxMTU(i.MTU())
 	i.v6.conf.Advertisement(now, p.src, &m, options)
 	if after := i.v6.conf.Refusals(); after.NoRoom() > refused.NoRoom() {
 		h.countRefusedTo(limitAdvertised, p.src)

@@ -24,6 +24,7 @@ type ipv6State struct {
 	link      autoconf.Link // what routers have said of the link
 	running   bool          // true from start6 to stop6
 	ticked    clock.Instant // time of the last tick6
+	redraw    clock.Instant // time from which an advertisement makes the host draw its ReachableTime again
 }
 
 // EnableIPv6 makes the interface speak IPv6: it makes a link-local address, and asks for routers (RFC 4862 §5.3, RFC 4861

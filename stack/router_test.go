@@ -521,3 +521,25 @@ func TestSLAACLink(t *testing.T) {
 		t.Errorf("addresses %v, routes %q", r.autoAddrs(), r.routes())
 	}
 }
+
+// TestND632: each host draws its own ReachableTime, and draws it again after some hours of the same advertisements (RFC 4861 §6.3.2,
+// RFC 4861 §6.3.4).
+func TestND632(t *testing.T) {
+	r := settled(t)
+	drawn := func() time.Duration {
+		r.receive(advertisement(llA, r.ll, llA, "RSO", targetLink(macA)).frame(), "icmp6")
+		return r.i.neigh[ipv6].Get(r.i.scoped(llA)).Expires().Sub(r.n.now)
+	}
+	values := map[time.Duration]bool{}
+	for range 50 { // 50 × 10 minutes
+		r.ra(wire.RouterAdvertisement{RouterLifetime: 1800, ReachableTime: 10_000})
+		d := drawn()
+		if values[d] = true; d < 5*time.Second || d > 15*time.Second {
+			t.Errorf("REACHABLE for %v", d)
+		}
+		r.n.keepUp(10 * time.Minute)
+	}
+	if len(values) < 4 || len(values) > 6 {
+		t.Errorf("%d values in 500 minutes", len(values))
+	}
+}

@@ -102,7 +102,7 @@ func TestForwarding6(t *testing.T) {
 				}
 				return
 			}
-			if len(out) == 0 { // back to its own link; a redirect precedes it
+			if len(out) == 0 { // back to its own link
 				out = drain(r, n.now, i)
 				out = out[len(out)-1:]
 			}
@@ -133,8 +133,8 @@ func TestForwardedAddressUnreachable(t *testing.T) {
 // TestNoFragmentsByRouter: a router does not cut packets to a path MTU that it has learnt as a host (RFC 8200 §4.5).
 func TestNoFragmentsByRouter(t *testing.T) {
 	n, a, r, b := routed6(t)
-	for k := range 3 { // a's packet must fit a path that r knows to be narrow
-		r.net.paths.Put(n.now, pmtuKey(far6, k == 0), 1300, 100)
+	for _, checked := range []bool{true, false} {
+		r.net.paths.Put(n.now, pmtuKey(far6, checked), 1300, 100)
 	}
 	from, _ := a.BindUDP(port(netip.Addr{}, 5))
 	to, _ := b.BindUDP(port(netip.Addr{}, 7))

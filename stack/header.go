@@ -51,7 +51,11 @@ func (h *Host) putIPv6(f *phy.Frame, p *ipHeader) {
 	var ip wire.IPv6
 	ip.TrafficClass, ip.FlowLabel, ip.HopLimit, ip.NextHeader = uint8(p.ecn), p.label, p.ttl, p.proto
 	if p.label == 0 {
-		ip.FlowLabel = h.flowLabel(p.src, netip.AddrPortFrom(p.dst, 0), uint64(p.proto))
+		last := &h.net.lastLabel
+		if last.dst.Addr() != p.dst || last.src != p.src || last.proto != p.proto {
+			*last = labelCache{p.src, netip.AddrPortFrom(p.dst, 0), p.proto, h.flowLabel(p.src, netip.AddrPortFrom(p.dst, 0), uint64(p.proto))}
+		}
+		ip.FlowLabel = last.label
 	}
 	ip.Src, ip.Dst, ip.PayloadLen = p.src, p.dst, f.Len()
 	if needsZone(p.src) || needsZone(p.dst) {
@@ -67,10 +71,11 @@ func (h *Host) flowLabel(src netip.Addr, dst netip.AddrPort, extra uint64) uint3
 	return max(1, uint32(h.hash(src, dst, extra|1<<63))&0xfffff)
 }
 
-// labelCache keeps the flow label of a socket's last datagram.
+// labelCache keeps the flow label of the last datagram of a socket, or the last one that the host has sent without a socket's label.
 type labelCache struct {
 	src   netip.Addr
 	dst   netip.AddrPort
+	proto wire.Protocol
 	label uint32
 }
 

@@ -19,6 +19,8 @@ type netLayer struct {
 	gateways    map[netip.Addr]int // number of learned routes by gateway
 	redirects   []route.Route      // routes of redirects, oldest first
 	policy      addrsel.Policy
+	found       foundHop            // last result of lookup
+	lastLabel   labelCache          // last flow label of a packet without ports
 	chosen      chosenSource        // last result of source6
 	candidates  []addrsel.Candidate // argument of source6's last choice, for reuse
 	epoch       uint32              // incremented when routes, addresses or interfaces change, which makes cached routes invalid
@@ -43,6 +45,13 @@ type hop struct {
 	broadcast bool
 }
 
+// foundHop is the last result of lookup, valid while the epoch is that of the network layer.
+type foundHop struct {
+	dst   netip.Addr
+	hop   hop
+	epoch uint32
+}
+
 // strip returns a group without its zone, which has chosen the interface.
 func (p *hop) strip(dst netip.Addr) netip.Addr {
 	if dst.IsMulticast() {
@@ -52,8 +61,20 @@ func (p *hop) strip(dst netip.Addr) netip.Addr {
 }
 
 // lookup returns the next hop to dst. An address of the host itself is reached by the loop, any other by the route with
-// the longest prefix. ok is false if there is no route.
-func (n *netLayer) lookup(dst netip.Addr) (hop, bool) {
+// the longest prefix. ok is false if there is no route. Most packets have the destination of the packet before, so lookup keeps its
+// last result, unless the choice among learned gateways depends on the state of neighbours.
+func (n *netLayer) lookup(dst netip.Addr) (p hop, ok bool) {
+	if n.found.epoch == n.epoch && n.found.dst == dst {
+		return n.found.hop, true
+	}
+	if p, ok = n.search(dst); ok && len(n.gateways) == 0 {
+		n.found = foundHop{dst, p, n.epoch}
+	}
+	return p, ok
+}
+
+// search is lookup without the last result.
+func (n *netLayer) search(dst netip.Addr) (hop, bool) {
 	if dst.IsLoopback() || n.localAddrs[dst] != nil {
 		if n.loop == nil || !n.loop.up {
 			return hop{}, false

@@ -59,12 +59,13 @@ func (s Sum) AddUint16(v uint16) Sum {
 
 // AddAddr adds an address of either family.
 func (s Sum) AddAddr(a netip.Addr) Sum {
+	// Words of four or eight octets are summed like those of two, because 2^16 and 1 are equal modulo 2^16-1 (RFC 1071 §2(C)).
 	if a.Is4() {
 		v := a.As4()
-		return s.AddUint16(uint16(v[0])<<8 | uint16(v[1])).AddUint16(uint16(v[2])<<8 | uint16(v[3]))
+		acc, carry := bits.Add64(uint64(s), uint64(be.Uint32(v[:])), 0)
+		return Sum(acc + carry)
 	}
 	v := a.As16()
-	// Words of eight octets are summed like four of two, because 2^16 and 1 are equal modulo 2^16-1 (RFC 1071 §2(C)).
 	acc, carry := bits.Add64(uint64(s), be.Uint64(v[:8]), 0)
 	acc, carry = bits.Add64(acc, be.Uint64(v[8:]), carry)
 	return Sum(acc + carry)
@@ -90,6 +91,5 @@ func Checksum(b []byte) uint16 { return Sum(0).AddBytes(b).Checksum() }
 // PseudoHeader returns the sum of the pseudo-header of TCP and UDP over IPv4 (RFC 9293 §3.1) or IPv6
 // (RFC 8200 §8.1); length is that of the transport header and its data, in octets.
 func PseudoHeader(src, dst netip.Addr, proto Protocol, length int) Sum {
-	return Sum(0).AddAddr(src).AddAddr(dst).AddUint16(uint16(proto)).
-		AddUint16(uint16(length >> 16)).AddUint16(uint16(length))
+	return Sum(uint64(proto) + uint64(uint32(length))).AddAddr(src).AddAddr(dst)
 }

@@ -1,9 +1,6 @@
 package stack
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
@@ -57,12 +54,7 @@ func (i *Iface) scoped(a netip.Addr) netip.Addr {
 
 // inZone returns the interface that is an address's zone, nil if there is none of that name.
 func (n *netLayer) inZone(a netip.Addr) *Iface {
-	zone := a.Zone()
-	k := slices.IndexFunc(n.ifaces, func(i *Iface) bool { return i.name == zone })
-	if k < 0 {
-		return nil
-	}
-	return n.ifaces[k]
+	return n.zones[a.Zone()]
 }
 
 // linkScope reports whether an address is unique on one link only: a link-local address, or a group of IPv6 with the scope of a link

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ var costSizes = [...]int{0, 1000, 50_000}
 //
 //	go test ./stack ./stack/lab -run '^$' -bench '^BenchmarkCost$'
 func BenchmarkCost(b *testing.B) {
-	for _, p := range piles {
+	for _, p := range slices.Concat(piles, piles6) {
 		for k, n := range costSizes {
 			if p.most > 0 && n > p.most {
 				if costSizes[k-1] >= p.most {
@@ -54,7 +55,7 @@ func BenchmarkCost(b *testing.B) {
 
 // TestCostSteps runs each pile's step beside a few entries, to check that it does what the benchmark measures.
 func TestCostSteps(t *testing.T) {
-	for _, p := range piles {
+	for _, p := range slices.Concat(piles, piles6) {
 		for _, n := range [...]int{0, 20} {
 			t.Run(fmt.Sprintf("%s: %s/%d", p.name, p.step, n), func(t *testing.T) {
 				step := p.make(newCostRig(t), n)
@@ -105,7 +106,7 @@ func (x *costRig) drain() (n int) {
 // receive passes a packet from the peer to the host. The frame says that the device has verified its checksum.
 func (x *costRig) receive(packet []byte) Verdict {
 	x.in.Reset()
-	eth := wire.Ethernet{Dst: macB, Src: macA, Type: wire.EtherTypeIPv4}
+	eth := wire.Ethernet{Dst: macB, Src: macA, Type: versionOf(packet).etherType()}
 	eth.Put(x.in.Extend(wire.EthernetLen))
 	copy(x.in.Extend(len(packet)), packet)
 	x.in.Offload.CsumValid = true

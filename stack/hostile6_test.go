@@ -222,7 +222,7 @@ func (r *rig) nd(d *decisions) {
 	case b >= 250:
 		src = r.source6(i, d)
 	}
-	options := r.options6(src, d)
+	options := r.options6(typ, src, d)
 	limit := uint8(255)
 	if d.one(32) {
 		limit = byte(d.byte())
@@ -271,13 +271,17 @@ func many6(k int) netip.Addr {
 	return netip.AddrFrom16([16]byte{0x20, 1, 0x0d, 0xb8, 0, 9, 14: byte(k >> 8), 15: byte(k)})
 }
 
-// options6 returns up to four options of neighbour discovery from src.
-func (r *rig) options6(src netip.Addr, d *decisions) []byte {
+// options6 returns up to four options for a message of neighbour discovery from src. The first of a router is often a prefix.
+func (r *rig) options6(typ wire.ICMPv6Type, src netip.Addr, d *decisions) []byte {
 	b := make([]byte, 4096)
 	n := 0
 	lifetime := func() uint32 { return [...]uint32{3600, 0, 1, 1<<32 - 1, uint32(d.byte()), 7200}[d.below(6)] }
-	for range d.below(5) {
-		switch k := d.byte(); {
+	for j := range d.below(5) {
+		k := d.byte()
+		if j == 0 && typ == wire.ICMPv6RouterAdvertisement && k < 128 {
+			k = 110 + k%60
+		}
+		switch {
 		case k < 110:
 			typ, hw := wire.NDSourceLinkAddr, station6MAC(src)
 			if k%4 == 0 {
@@ -288,7 +292,10 @@ func (r *rig) options6(src netip.Addr, d *decisions) []byte {
 			}
 			n += wire.PutNDLinkAddr(b[n:], typ, hw)
 		case k < 170:
-			p := wire.PrefixInfo{Prefix: hostilePrefixes6[d.below(len(hostilePrefixes6))], OnLink: k&1 != 0, Autonomous: k&2 != 0, ValidLifetime: lifetime(), Preferred: lifetime()}
+			p := wire.PrefixInfo{Prefix: hostilePrefixes6[d.below(len(hostilePrefixes6))], OnLink: k&1 != 0, Autonomous: k&6 != 0, ValidLifetime: lifetime()}
+			if p.Preferred = p.ValidLifetime; d.one(4) {
+				p.Preferred = lifetime()
+			}
 			if d.one(4) {
 				p.Prefix = netip.PrefixFrom(many6(d.byte()<<8), 64-d.below(2)*d.below(64))
 			}
@@ -436,7 +443,7 @@ func (r *rig) chain(d *decisions) {
 func (r *rig) fragments6(d *decisions) {
 	i := r.ifaces[d.below(2)]
 	src, dst := r.station6(d), r.dest6(i, d)
-	id, next := uint32(d.below(8)), [...]wire.Protocol{17, 6, 58, 60, 44, 89, 0, 59}[d.pick(8)]
+	id, next := uint32(d.below(128)), [...]wire.Protocol{17, 6, 58, 60, 44, 89, 0, 59}[d.pick(8)]
 	size, n, stride, at := 8*(1+d.below(8)), 1, 1, d.below(16)
 	if d.one(3) {
 		size = max(8, d.length(i.mru()-wire.IPv6Len-wire.IPv6FragmentLen)&^7)
@@ -450,7 +457,7 @@ func (r *rig) fragments6(d *decisions) {
 	if d.one(16) {
 		at = d.uint16() / size
 	}
-	last, odd, extra := d.one(4), d.one(8), 8*d.pick(3)
+	last, odd, extra := d.one(2), d.one(8), 8*d.pick(3)
 	for k := range n {
 		off, length := (at+k*stride)*size, size
 		if off > 65528 {
@@ -466,7 +473,10 @@ func (r *rig) fragments6(d *decisions) {
 		b := r.packet6(i, wire.Protocol(first), src, dst, extra+wire.IPv6FragmentLen+max(0, length), func(h *wire.IPv6) { h.TrafficClass = byte(d.pick(4)) })
 		clear(b)
 		if extra > 0 {
-			b[0], b[1], b[2], b[3] = wire.FragmentHeader, byte(extra/8-1), 1, byte(extra-4)
+			b[0], b[1], b[2], b[3] = wire.FragmentHeader, byte(extra/8-1), 1, 4
+			if extra > 8 {
+				b[8], b[9] = 0x1e, byte(extra-10) // an unknown option that is skipped
+			}
 		}
 		f := wire.IPv6Fragment{Next: next, Offset: off, More: !last || k+1 < n, ID: id}
 		f.Put(b[extra:])

@@ -54,16 +54,16 @@ func (h *Host) receiveICMPv6(now clock.Instant, p *packet) Verdict {
 func (h *Host) answerEcho6(now clock.Instant, p *packet, m *wire.ICMPv6, data []byte) Verdict {
 	src := p.dst
 	if p.broadcast {
+		if !h.icmpErrors.Take(now) { // before the search for a source, which many addresses make long
+			h.count(mib.ICMP6OutRateLimited)
+			return dropped(drop.ICMPRateLimit)
+		}
 		var ok bool
 		if src, ok = h.net.source(hop{iface: p.iface, next: p.src}, p.src); !ok || !unicast(p.src) {
 			return dropped(drop.ICMPBroadcast)
 		}
 		if own := p.iface.LinkLocal(); !p.iface.loop && h.net.localAddrs[src] != p.iface && own.IsValid() {
 			src = own // RFC 4443 §4.2: the source is an address of the interface that the request reached
-		}
-		if !h.icmpErrors.Take(now) {
-			h.count(mib.ICMP6OutRateLimited)
-			return dropped(drop.ICMPRateLimit)
 		}
 	}
 	f := h.frames.get(len(p.payload))

@@ -134,16 +134,16 @@ func (h *Host) sendError(now clock.Instant, p *packet, e icmpError, why drop.Rea
 	if !p.mayCauseError(e) {
 		return dropped(why)
 	}
-	src, ok := p.dst, h.net.localAddrs[p.dst] != nil || p.iface.loop && p.dst.IsLoopback()
-	if !ok {
-		src, ok = h.net.source(hop{iface: p.iface, next: p.src}, p.src)
-	}
-	if !ok {
-		return dropped(why)
-	}
 	if !h.icmpErrors.Take(now) {
 		h.countIP(p.family, mib.ICMPOutRateLimited)
 		return dropped(drop.ICMPRateLimit)
+	}
+	src, ok := p.dst, h.net.localAddrs[p.dst] != nil || p.iface.loop && p.dst.IsLoopback()
+	if !ok {
+		src, ok = h.net.source(hop{iface: p.iface, next: p.src}, p.src) // after the rate limit: many addresses make it long
+	}
+	if !ok {
+		return dropped(why)
 	}
 	form := errorForms[e.kind][p.family]
 	f := h.putError(p, e, form, src)

@@ -124,6 +124,9 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 		i.mac = cfg.Caps.MAC
 	}
 	h.net.ifaces = append(h.net.ifaces, i)
+	if h.net.zones[i.name] == nil {
+		h.net.zones[i.name] = i
+	}
 	h.net.routes.SetUp(int(i.index), true)
 	if i.loop && h.net.loop == nil {
 		h.net.loop = i

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"runtime"
 	"testing"
@@ -28,7 +29,7 @@ func reused(h *Host, i *Iface) func(now clock.Instant, b []byte) Verdict {
 	return func(now clock.Instant, b []byte) Verdict {
 		f.Reset()
 		copy(f.Extend(len(b)), b)
-		eth := wire.Ethernet{Dst: macB, Src: macA, Type: wire.EtherTypeIPv4}
+		eth := wire.Ethernet{Dst: macB, Src: macA, Type: versionOf(b).etherType()}
 		eth.Put(f.Prepend(wire.EthernetLen))
 		return h.Receive(now, i, f)
 	}
@@ -68,6 +69,51 @@ func TestFloodsLeaveNothingBehind(t *testing.T) {
 			receive(0, ipPacket(wire.ProtocolUDP, src, ipB, octets(8), func(p *wire.IPv4) { p.ID, p.MoreFragments = uint16(k), true }))
 		}
 		h.Tick(clock.Instant(2 * reassembly.Timeout))
+		if held := heapNow() - before; held > margin {
+			t.Errorf("%d octets are held", held)
+		}
+		runtime.KeepAlive(h)
+	})
+	t.Run("fragments of IPv6", func(t *testing.T) {
+		h, eth, _, now := lone6(t)
+		setLimit(t, h, "fragments", 1<<30)
+		receive := reused(h, eth)
+		packet := fragment6(ip6A, 0, wire.ProtocolUDP, 0, true, 64).Bytes()[wire.EthernetLen:]
+		before := heapNow()
+		for k := range 1 << 16 {
+			binary.BigEndian.PutUint32(packet[wire.IPv6Len+4:], uint32(k))
+			receive(now, packet)
+		}
+		if h.reassembly.Len() != 1<<16 {
+			t.Fatalf("%d incomplete datagrams", h.reassembly.Len())
+		}
+		h.Tick(now.Add(2 * reassembly.Timeout))
+		drain(h, now.Add(2*reassembly.Timeout), eth)
+		if held := heapNow() - before; held > margin {
+			t.Errorf("%d octets are held", held)
+		}
+		runtime.KeepAlive(h)
+	})
+	t.Run("neighbours and routers of IPv6", func(t *testing.T) {
+		h, eth, _, now := lone6(t)
+		setLimit(t, h, "neighbors", 1<<20)
+		receive := reused(h, eth)
+		before := heapNow()
+		for k := range 1 << 16 {
+			receive(now, solicit(station6(k), ip6B, mac6(k)))
+			b := make([]byte, wire.RouterAdvertisementLen)
+			m := wire.RouterAdvertisement{RouterLifetime: 60}
+			router := netip.AddrFrom16([16]byte{0xfe, 0x80, 14: byte(k >> 8), 15: byte(k)})
+			m.Put(b, router, ip6B)
+			receive(now, packet6To(wire.ProtocolICMPv6, router, ip6B, 255, b))
+			receive(now, redirect6(router, linkC, far6(k)))
+			drain(h, now, eth)
+		}
+		if eth.neigh[ipv6].Len() < 1<<16 {
+			t.Fatalf("%d neighbours", eth.neigh[ipv6].Len())
+		}
+		eth.FlushNeighbors(now)
+		eth.SetUp(now, false)
 		if held := heapNow() - before; held > margin {
 			t.Errorf("%d octets are held", held)
 		}

@@ -14,6 +14,7 @@ import (
 type netLayer struct {
 	ifaces      []*Iface
 	loop        *Iface                // interface by which the host reaches its own addresses; nil if there is none
+	zones       map[string]*Iface     // the interfaces by name; the first of several with one name
 	localAddrs  map[netip.Addr]*Iface // every address of the host
 	routes      route.Table
 	gateways    map[netip.Addr]int // number of learned routes by gateway
@@ -31,7 +32,7 @@ type netLayer struct {
 }
 
 func (n *netLayer) init() {
-	n.localAddrs = make(map[netip.Addr]*Iface)
+	n.zones, n.localAddrs = make(map[string]*Iface), make(map[netip.Addr]*Iface)
 	n.gateways = make(map[netip.Addr]int)
 	n.policy = addrsel.DefaultPolicy()
 	n.epoch = 1

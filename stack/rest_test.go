@@ -18,7 +18,7 @@ import (
 // notHeld maps a field, by struct and name, to the reason why it may have any value at rest.
 var notHeld = map[string]string{
 	"Host.name": "configuration", "Host.cfg": "configuration", "Host.limits": "configuration", "netLayer.forwarding": "configuration",
-	"netLayer.ifaces": "configuration; each interface is checked", "netLayer.loop": "one of the interfaces", "netLayer.localAddrs": "configuration: addresses",
+	"netLayer.ifaces": "configuration; each interface is checked", "netLayer.zones": "the interfaces by name", "netLayer.loop": "one of the interfaces", "netLayer.localAddrs": "configuration: addresses",
 	"netLayer.gateways": "no more than learned routes", "netLayer.redirects": "at most maxRedirects", "netLayer.policy": "configuration",
 	"netLayer.chosen": "one result, for reuse", "netLayer.found": "one result, for reuse", "netLayer.lastLabel": "one result, for reuse",
 	"netLayer.candidates": "as many as addresses, for reuse", "Iface.v6": "TestRestNames covers its parts",

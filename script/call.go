@@ -15,8 +15,9 @@ type call struct {
 	s    *Session
 	t    *taskValue
 	b    *builtin
-	recv starlark.Value // value of which the builtin is a member; nil for a global
-	args starlark.Tuple // arguments given by position, not converted
+	recv starlark.Value   // value of which the builtin is a member; nil for a global
+	args starlark.Tuple   // arguments given by position, not converted
+	kws  []starlark.Tuple // names and values of the arguments given by name, not converted
 	registry.Arguments
 }
 
@@ -31,7 +32,7 @@ type builtinRegistry = registry.Registry[*call]
 
 // bind converts the arguments of the call.
 func (c *call) bind(args starlark.Tuple, kwargs []starlark.Tuple) (err error) {
-	c.args = args
+	c.args, c.kws = args, kwargs
 	c.Arguments, err = c.b.Bind(args, kwargs, c)
 	return err
 }

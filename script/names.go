@@ -118,6 +118,13 @@ func (c *call) AddrsOf(host starlark.Value) ([]netip.Addr, error) {
 	if len(list)+len(last) == 0 {
 		return nil, fmt.Errorf("host %s has no address", h.name)
 	}
+	if p, ok := c.givenNetwork(); ok { // a gateway is of its route's family
+		other := func(a netip.Addr) bool { return a.Is4() != p.Addr().Is4() }
+		list, last = slices.DeleteFunc(list, other), slices.DeleteFunc(last, other)
+		if len(list)+len(last) == 0 {
+			return nil, fmt.Errorf("host %s has no address of the family of %v", h.name, p)
+		}
+	}
 	if me == nil {
 		return append(list, last...), nil
 	}
@@ -169,6 +176,32 @@ func (h *hostValue) addrs(networks []netip.Prefix, itself bool) (list, last []ne
 		}
 	})
 	return append(list, far...), last
+}
+
+// givenNetwork returns the network that the argument destination of the call names; ok is false if it names none.
+func (c *call) givenNetwork() (p netip.Prefix, ok bool) {
+	i := c.b.Index("destination")
+	var v starlark.Value
+	if i >= 0 && i < len(c.args) {
+		v = c.args[i]
+	}
+	for _, kw := range c.kws {
+		if kw[0] == starlark.String("destination") {
+			v = kw[1]
+		}
+	}
+	if v == nil {
+		return p, false
+	}
+	if x, err := registry.KindCIDR.Convert(v); err == nil {
+		return x.(netip.Prefix), true
+	}
+	x, err := registry.KindIP.Convert(v)
+	if err != nil {
+		return p, false
+	}
+	a := x.(netip.Addr)
+	return netip.PrefixFrom(a, a.BitLen()), true
 }
 
 // networks returns the networks of the addresses of the host that the call concerns. For a call of lab.host these are

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"net/netip"
 
 	"go.starlark.net/starlark"
 
@@ -23,7 +24,7 @@ func rawBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "raw.bind", Sig: "protocol", Kinds: "int:0..255", Args: "protocol: an IP protocol number, such as 1 for ICMP or 89 for OSPF", Result: "raw_socket",
 			Doc: "Receive a copy of every packet of an IP protocol; the stack still processes the packet.", Example: open + `r.protocol`, See: "icmp.bind, frames.bind", Fn: rawBind},
-		{Name: "raw_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: the IP payload, with its checksums; to: an IP address; ttl: time to live; df: whether to set DF, which forbids fragments", Result: "int",
+		{Name: "raw_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: the IP payload, with its checksums (the stack fills in that of ICMPv6); to: an IP address; ttl: time to live; df: whether to set DF, which forbids fragments", Result: "int",
 			Doc: "Send a packet; the IP header is added.", Example: open + `r.send("hello", "192.168.69.100")`, Fn: rawSend},
 		{Name: "raw_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src ttl",
 			Doc: "Return the next packet, without the IP header.", Example: answered + `p.recv(timeout="1s").data`, Fn: rawRecv},
@@ -31,6 +32,9 @@ func rawBuiltins() []*builtin {
 			Doc: "Close the socket.", Example: open + `r.close()`, Fn: socketClose},
 	}
 }
+
+// rawChecksumEnd is the least length in octets of an ICMPv6 message, whose checksum the host computes (RFC 3542 §3.1).
+const rawChecksumEnd = 4
 
 func rawBind(c *call) (starlark.Value, error) {
 	v, h := &rawValue{proto: arg[int](c, "protocol")}, c.on()
@@ -49,6 +53,9 @@ func rawBind(c *call) (starlark.Value, error) {
 
 func rawSend(c *call) (starlark.Value, error) {
 	v := c.recv.(*rawValue)
+	if n := len(arg[[]byte](c, "data")); n < rawChecksumEnd && v.proto == int(wire.ProtocolICMPv6) && arg[netip.Addr](c, "to").Is6() {
+		return nil, c.errorf("an ICMPv6 message has at least %d octets, for its checksum, got %d", rawChecksumEnd, n)
+	}
 	return v.sendPacket(c, v.c, "raw")
 }
 

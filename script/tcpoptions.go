@@ -56,7 +56,7 @@ var tcpOptions = map[string]tcpOption{
 	"rcvbuf": size("largest number of octets kept for the reader", func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"mss":    size("octets of the longest segment", func(c *tcp.Config) *int { return &c.MSS }, 8, 65495),
 	"log":    size("number of entries kept in the connection's log, see conn.log; 0: no log", func(c *tcp.Config) *int { return &c.Log }, 0, tcp.MaxLog),
-	"ttl": {kind: "int:1..255", doc: "time to live of packets, 1 to 255", apply: func(c *tcp.Config, v any) error {
+	"ttl": {kind: "int:1..255", doc: "time to live or hop limit of packets, 1 to 255", apply: func(c *tcp.Config, v any) error {
 		c.TTL = uint8(v.(int))
 		return nil
 	}},

@@ -341,15 +341,19 @@ func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
 	for _, p := range i.addresses.list {
 		i.announce(p.addr)
 	}
+	if i.v6 != nil {
+		i.startRouter(now) // its advertisements contain the address
+	}
 	return nil
 }
 
 // SetUp switches the interface on or off. An interface that is off has no neighbours, drops its queued packets and every arriving
-// frame, and is not used by routes. Its connections stay.
+// frame, and is not used by routes. Its connections stay, except those from addresses of IPv6 that routers' prefixes have given: it
+// loses these addresses.
 func (i *Iface) SetUp(now clock.Instant, up bool) { i.setState(now, i.caps, !up, i.linkDown) }
 
 // SetLink sets the capabilities of the interface's device, and whether its link is up. An interface whose link is down
-// behaves as one that is switched off.
+// behaves as one that is switched off, but keeps what routers have advertised.
 func (i *Iface) SetLink(now clock.Instant, c phy.Capabilities, up bool) {
 	i.setState(now, c, i.off, !up)
 }
@@ -361,6 +365,9 @@ func (i *Iface) setState(now clock.Instant, c phy.Capabilities, off, linkDown bo
 		i.setCarrying(now, up)
 	}
 	i.settle6(now)
+	if off && i.v6 != nil {
+		i.forgetRouters(now) // also if the link was down before
+	}
 	if len(i.host.watch.listeners) > 0 && (i.State() != state || i.MTU() != mtu) {
 		i.host.raise(Event{Kind: EventLink, Now: now, Iface: i, Old: state, New: i.State(), MTU: i.MTU()})
 	}

@@ -9,6 +9,7 @@ import (
 	"smolsh/stack/autoconf"
 	"smolsh/stack/clock"
 	"smolsh/stack/mld"
+	"smolsh/stack/route"
 	"smolsh/stack/wire"
 )
 
@@ -23,6 +24,7 @@ type ipv6State struct {
 	link      autoconf.Link // what routers have said of the link
 	running   bool          // true from start6 to stop6
 	ticked    clock.Instant // time of the last tick6
+	redraw    clock.Instant // time from which an advertisement makes the host draw its ReachableTime again
 }
 
 // EnableIPv6 makes the interface speak IPv6: it makes a link-local address, and asks for routers (RFC 4862 §5.3, RFC 4861
@@ -84,12 +86,14 @@ func (i *Iface) start6(now clock.Instant) {
 	if !v.linkLocal.IsValid() {
 		i.tryLinkLocal(now, v.conf.LinkLocal(0))
 	}
+	i.reconfigure(now)
 	i.startRouter(now)
 	i.startSolicits(now)
 }
 
-// stop6 is called when the interface can't send packets any more. It may be on another link when it starts again, so that it forgets
-// what routers have said.
+// stop6 is called when the interface can't send packets any more. One that is switched off forgets what routers have said. One whose
+// link is down keeps it until the lifetimes end, with the connections, because the link is most often the same afterwards; it asks
+// for routers then.
 func (i *Iface) stop6(now clock.Instant) {
 	v := i.v6
 	if i.host.net.forwarding {
@@ -97,7 +101,19 @@ func (i *Iface) stop6(now clock.Instant) {
 	}
 	v.running, v.mld, v.changes, v.solicits = false, nil, nil, solicits{}
 	i.stopRouter()
-	i.forgetRouters(now)
+	i.host.net.forgetRedirects(func(r route.Route) bool { return r.Out == int(i.index) })
+	if i.off || !i.linkDown {
+		i.forgetRouters(now)
+	}
+}
+
+// reconfigure probes for addresses from routers' prefixes that the interface could not probe for while its link was down.
+func (i *Iface) reconfigure(now clock.Instant) {
+	for _, a := range i.v6.conf.Addresses(now) {
+		if i.host.net.localAddrs[a.Addr] == nil && i.addrProbe(a.Addr) == nil {
+			i.configure(now, autoconf.Change{Addr: a.Addr, Prefix: a.Prefix, Temporary: a.Temporary, Deprecated: a.Deprecated})
+		}
+	}
 }
 
 // hasNeighbors reports whether stations of the link have hardware addresses.

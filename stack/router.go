@@ -21,6 +21,7 @@ const (
 	maxSolicitDelay  = time.Second      // MAX_RTR_SOLICITATION_DELAY
 	defaultReachable = 30 * time.Second // REACHABLE_TIME
 	defaultRetrans   = time.Second      // RETRANS_TIMER
+	redrawInterval   = 2 * time.Hour    // time after which the host draws its ReachableTime again (RFC 4861 §6.3.4)
 )
 
 // solicits is the router solicitations that an interface still sends (RFC 4861 §6.3.7).
@@ -40,7 +41,7 @@ func (s *solicits) at() clock.Instant {
 // startSolicits begins to ask for routers. A router asks for none.
 func (i *Iface) startSolicits(now clock.Instant) {
 	v, h := i.v6, i.host
-	i.setNeighborTimes(0, 0)
+	i.setNeighborTimes(now, v.link.ReachableTime)
 	v.solicits = solicits{}
 	if i.hasNeighbors() && !h.net.forwarding {
 		v.solicits = solicits{left: maxSolicits, next: now.Add(h.randomBetween(0, maxSolicitDelay))}
@@ -95,11 +96,15 @@ func (h *Host) receiveRouterAdvertisement(now clock.Instant, p *packet) Verdict 
 		i.neigh[ipv6].SetRouter(e, true)
 	}
 	refused := i.v6.conf.Refusals()
+	i.v6.conf.SetMaxMTU(i.MTU())
 	i.v6.conf.Advertisement(now, p.src, &m, options)
 	if after := i.v6.conf.Refusals(); after.NoRoom() > refused.NoRoom() {
 		h.countRefusedTo(limitAdvertised, p.src)
 	}
 	i.applyAutoconf(now)
+	if i.v6.redraw.Due(now) {
+		i.setNeighborTimes(now, i.v6.link.ReachableTime)
+	}
 	return deliveredTo(wire.ProtocolICMPv6, 0)
 }
 
@@ -155,7 +160,7 @@ func (i *Iface) applyAutoconf(now clock.Instant) {
 				n.dropRedirects(i.ownScope(c.Via)) // RFC 4861 §6.3.5
 			}
 		case autoconf.SetReachableTime:
-			i.setNeighborTimes(c.Time, 0)
+			i.setNeighborTimes(now, c.Time)
 		case autoconf.SetRetransTimer:
 			i.neigh[ipv6].SetTimes(0, cmp.Or(c.Time, defaultRetrans))
 		}
@@ -193,12 +198,11 @@ func (i *Iface) unconfigure(now clock.Instant, c autoconf.Change) {
 }
 
 // setNeighborTimes sets the time for which neighbours stay REACHABLE to a random value around base, which is half to one and a half
-// times as long (RFC 4861 §6.3.2), and the time between solicitations. A base of 0 means the default, a retrans of 0 no change.
-func (i *Iface) setNeighborTimes(base, retrans time.Duration) {
-	if base == 0 {
-		base = defaultReachable
-	}
-	i.neigh[ipv6].SetTimes(i.host.randomBetween(base/2, base+base/2), retrans)
+// times as long (RFC 4861 §6.3.2). A base of 0 means the default.
+func (i *Iface) setNeighborTimes(now clock.Instant, base time.Duration) {
+	base = cmp.Or(base, defaultReachable)
+	i.v6.redraw = now.Add(redrawInterval)
+	i.neigh[ipv6].SetTimes(i.host.randomBetween(base/2, base+base/2), 0)
 }
 
 // addLearned adds a route from a router advertisement or a redirect, and removeLearned removes it.

@@ -233,7 +233,7 @@ func TestSLAACTwoHours(t *testing.T) {
 }
 
 // TestND634Link: an advertisement's hop limit is that of packets and of answers, its times are those of neighbours, and its MTU bounds
-// IPv6's packets, but not IPv4's (RFC 4861 §6.3.4, RFC 4861 §6.3.2).
+// IPv6's packets, but not IPv4's (RFC 4861 §6.3.4, RFC 4861 §6.3.2, RFC 2464 §2).
 func TestND634Link(t *testing.T) {
 	r := settled(t, "fd00::2/64", "10.0.0.2/24")
 	r.ra(wire.RouterAdvertisement{HopLimit: 9, ReachableTime: 4000, RetransTimer: 250}, mtuOption(1400))
@@ -285,6 +285,10 @@ func TestND634Link(t *testing.T) {
 		t.Errorf("mtu %d, hop limit %d", r.i.mtuOf(ipv6), r.i.hopLimit(ipv6))
 	}
 	r.ra(wire.RouterAdvertisement{}, mtuOption(9000))
+	if r.i.mtuOf(ipv6) != 1400 {
+		t.Errorf("mtu %d after one that the link can't have", r.i.mtuOf(ipv6))
+	}
+	r.ra(wire.RouterAdvertisement{}, mtuOption(1500))
 	if r.i.mtuOf(ipv6) != 1500 {
 		t.Errorf("mtu %d", r.i.mtuOf(ipv6))
 	}
@@ -444,8 +448,8 @@ func TestNDFlood(t *testing.T) {
 	if routers != 16 || prefixes != 32 || !slices.Contains(r.routes(), "::/0 via fe80::a%eth0") || !slices.Contains(r.routes(), slaacPrefix) {
 		t.Errorf("%d routers, %d prefixes", routers, prefixes)
 	}
-	for _, l := range r.h.LimitInfos() {
-		if l.Name == "paths" && l.Refused != 0 || l.Name == "advertised" && (l.Used != 32 || l.Refused == 0 || l.Peer != r.i.scoped(netip.MustParseAddr("fe80::1:3e7"))) {
+	for _, l := range r.h.LimitInfos()[limitAdvertised:] {
+		if l.Name != "advertised" || (l.Used != 32 || l.Refused == 0 || l.Peer != r.i.scoped(netip.MustParseAddr("fe80::1:3e7"))) {
 			t.Errorf("%+v", l)
 		}
 	}
@@ -474,5 +478,68 @@ func TestNDLink(t *testing.T) {
 	got := strings.Join(r.take(), "\n")
 	if strings.Count(got, "RS ") != 3 || !strings.Contains(got, "MLD 4:") {
 		t.Errorf("sent %s", got)
+	}
+}
+
+// TestSLAACLink: addresses from a router's prefix, and their connections, outlast a link that is down for a moment, as those of IPv4 do.
+// An address that was tentative is probed for again, and the lifetimes go on. An interface that is switched off loses its addresses
+// (RFC 4862 §5.3, RFC 4862 §5.5.4, RFC 4861 §6.3.7).
+func TestSLAACLink(t *testing.T) {
+	r := settled(t)
+	r.ra(wire.RouterAdvertisement{RouterLifetime: 1800}, prefixOption(slaacPrefix, "LA", 300, 300))
+	r.n.run(3 * time.Second)
+	first := r.autoAddrs()[0]
+	r.ra(wire.RouterAdvertisement{RouterLifetime: 1800}, prefixOption("2001:db8:2::/64", "LA", 9000, 9000))
+	r.take()
+	r.i.SetLink(r.n.now, ethernet, false)
+	if len(r.i.addresses.probes) != 0 || len(r.routes()) != 3 {
+		t.Errorf("%d probes, routes %q", len(r.i.addresses.probes), r.routes())
+	}
+	if _, ok := r.h.net.lookup(distant); ok {
+		t.Error("a route by a link that is down")
+	}
+	r.n.run(10 * time.Second)
+	r.wantSent()
+	r.i.SetLink(r.n.now, ethernet, true)
+	if list := r.autoAddrs(); len(list) != 1 || list[0] != first {
+		t.Errorf("addresses %v", list)
+	}
+	r.n.run(20 * time.Second)
+	if list := r.autoAddrs(); len(list) != 2 {
+		t.Errorf("addresses %v", list)
+	}
+	if got := strings.Join(r.take(), "\n"); strings.Count(got, "RS ") != 3 || !strings.Contains(got, fmt.Sprintf("NA %v O", first)) {
+		t.Errorf("sent %s", got)
+	}
+	r.i.SetLink(r.n.now, ethernet, false)
+	r.n.keepUp(5 * time.Minute)
+	if slices.Contains(r.autoAddrs(), first) {
+		t.Error("the lifetime has stopped with the link")
+	}
+	r.i.SetUp(r.n.now, false)
+	if len(r.autoAddrs()) != 0 || len(r.routes()) != 0 {
+		t.Errorf("addresses %v, routes %q", r.autoAddrs(), r.routes())
+	}
+}
+
+// TestND632: each host draws its own ReachableTime, and draws it again after some hours of the same advertisements (RFC 4861 §6.3.2,
+// RFC 4861 §6.3.4).
+func TestND632(t *testing.T) {
+	r := settled(t)
+	drawn := func() time.Duration {
+		r.receive(advertisement(llA, r.ll, llA, "RSO", targetLink(macA)).frame(), "icmp6")
+		return r.i.neigh[ipv6].Get(r.i.scoped(llA)).Expires().Sub(r.n.now)
+	}
+	values := map[time.Duration]bool{}
+	for range 50 { // 50 × 10 minutes
+		r.ra(wire.RouterAdvertisement{RouterLifetime: 1800, ReachableTime: 10_000})
+		d := drawn()
+		if values[d] = true; d < 5*time.Second || d > 15*time.Second {
+			t.Errorf("REACHABLE for %v", d)
+		}
+		r.n.keepUp(10 * time.Minute)
+	}
+	if len(values) < 4 || len(values) > 6 {
+		t.Errorf("%d values in 500 minutes", len(values))
 	}
 }

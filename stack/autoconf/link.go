@@ -18,7 +18,7 @@ const defaultRetrans = time.Second
 
 // Link is the parameters of a link that routers have advertised. A field of zero is unspecified: the host's own default applies.
 type Link struct {
-	MTU           int           // octets, at least 1280; the host uses its own MTU if that is smaller
+	MTU           int           // octets, at least 1280 and at most that of SetMaxMTU
 	HopLimit      uint8         // of packets that the host sends
 	ReachableTime time.Duration // mean time for which a confirmed neighbour is REACHABLE, at most an hour; the host randomises it
 	RetransTimer  time.Duration // time between solicitations of a neighbour, 0.1 s to 60 s
@@ -49,9 +49,13 @@ func (s *State) learnTimer(timer *time.Duration, ms uint32, least, most time.Dur
 	}
 }
 
+// SetMaxMTU sets the MTU of the interface in octets. Larger ones in later advertisements are ignored (RFC 2464 §2). 0 stands for no
+// bound.
+func (s *State) SetMaxMTU(mtu int) { s.maxMTU = mtu }
+
 // learnMTU processes an MTU option (RFC 4861 §6.3.4).
 func (s *State) learnMTU(mtu uint32) {
-	if mtu < wire.MinMTU6 {
+	if mtu < wire.MinMTU6 || s.maxMTU != 0 && mtu > uint32(s.maxMTU) {
 		s.refused.BadMTU++
 		return
 	}

@@ -25,6 +25,7 @@ type State struct {
 	next     clock.Instant // see Deadline
 	refused  Refusals
 	link     Link
+	maxMTU   int // see SetMaxMTU
 	routers  table[netip.Addr, wire.Preference]
 	routes   table[routeKey, wire.Preference]
 	onLink   table[netip.Prefix, struct{}]

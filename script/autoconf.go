@@ -1,6 +1,7 @@
 package script
 
 import (
+	"fmt"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -58,12 +59,30 @@ func lifetime(d time.Duration) starlark.Value {
 	return registry.Seconds(d)
 }
 
+// showLifetime formats a lifetime, which may be seconds or weeks, in its two largest units.
+func showLifetime(v starlark.Value) string {
+	f, ok := starlark.AsFloat(v)
+	if !ok {
+		return ""
+	}
+	switch d := time.Duration(f * float64(time.Second)); {
+	case d < time.Minute:
+		return showSeconds(v)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%dd%02dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	}
+}
+
 func addrsTable(c *call) (starlark.Value, error) {
 	h, has := c.ofIface()
 	var infos []stack.AddrInfo
 	h.do(func(now clock.Instant) { infos = h.h.AddrInfos(now) })
 	t := c.table(table.Columns(addrColumns)...)
-	t.Columns[5].Show, t.Columns[6].Show = showSeconds, showSeconds
+	t.Columns[5].Show, t.Columns[6].Show = showLifetime, showLifetime
 	for _, a := range infos {
 		if has(a.Dev) {
 			t.Add(starlark.String(a.Prefix.String()), starlark.String(a.Dev), starlark.String(a.Scope), starlark.String(a.Origin.String()),
@@ -78,7 +97,7 @@ func routersTable(c *call) (starlark.Value, error) {
 	var infos []stack.RouterInfo
 	t := c.table(table.Columns(routerColumns)...)
 	h.do(func(now clock.Instant) { infos, t.Note = h.h.RouterInfos(now), h.noRouters() })
-	t.Columns[4].Show = showSeconds
+	t.Columns[4].Show = showLifetime
 	for _, r := range infos {
 		if has(r.Dev) {
 			t.Add(registry.Address(r.Addr), starlark.String(r.Dev), starlark.String(r.Preference), word(r.State), lifetime(r.Expires))
@@ -107,7 +126,7 @@ func prefixesTable(c *call) (starlark.Value, error) {
 	var infos []stack.PrefixInfo
 	h.do(func(now clock.Instant) { infos = h.h.PrefixInfos(now) })
 	t := c.table(table.Columns(prefixColumns)...)
-	t.Columns[2].Show = showSeconds
+	t.Columns[2].Show = showLifetime
 	for _, p := range infos {
 		if has(p.Dev) {
 			t.Add(starlark.String(p.Prefix.String()), starlark.String(p.Dev), lifetime(p.Expires))
@@ -121,7 +140,7 @@ func dnsTable(c *call) (starlark.Value, error) {
 	var infos []stack.DNSInfo
 	h.do(func(now clock.Instant) { infos = h.h.DNSInfos(now) })
 	t := c.table(table.Columns(dnsColumns)...)
-	t.Columns[4].Show = showSeconds
+	t.Columns[4].Show = showLifetime
 	for _, d := range infos {
 		if has(d.Dev) {
 			t.Add(registry.Address(d.Server), word(d.Domain), starlark.String(d.Dev), registry.Address(d.Router), lifetime(d.Expires))

@@ -259,7 +259,7 @@ func routesTable(c *call) (starlark.Value, error) {
 	var at clock.Instant
 	h.do(func(now clock.Instant) { infos, at = h.h.RouteInfos(), now })
 	t := c.table(table.Columns(routeColumns)...)
-	t.Columns[5].Show = showSeconds
+	t.Columns[5].Show = showLifetime
 	for _, r := range infos {
 		expires := starlark.Value(starlark.None)
 		if r.Expires != clock.Never {

@@ -1,6 +1,9 @@
 package script
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestHelpOnDrops: help explains the word of a reason, and a row of drops().
 func TestHelpOnDrops(t *testing.T) {
@@ -13,6 +16,21 @@ ndping("fd00::2", count=1)
 help(drops()["nd unsolicited"])
 `, "fd00::2 is-at 02:00:00:00:00:64: seq=0 time=0.200 ms\n1 sent, 1 received, 0% lost   min/avg/max 0.200/0.200/0.200 ms\n"+
 		"a row of drops(): .reason .count .last .example\n"+about)
+}
+
+// TestShowLifetime: a lifetime is printed in its two largest units.
+func TestShowLifetime(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0.0s", 59900 * time.Millisecond: "59.9s", time.Minute: "1m00s", 29*time.Minute + 57*time.Second: "29m57s",
+		2*time.Hour + 5*time.Minute: "2h05m", 24 * time.Hour: "1d00h", 30*24*time.Hour - time.Second: "29d23h",
+	} {
+		if got := showLifetime(lifetime(d)); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+	if got := showLifetime(lifetime(-1)); got != "" {
+		t.Errorf("for ever: %q", got)
+	}
 }
 
 // TestPing6AfterResolution: only a ping that had to wait for neighbour discovery says so.

@@ -21,7 +21,7 @@ var piles6 = []pile{
 		x.six().neighbours6(n)
 		x.i.neigh[ipv6].SetBounds(max(2, n), 1, 16)
 		k := n
-		return func() { k++; x.receive(solicit(far6(k), ip6B, macC)); x.drain() }
+		return func() { k++; x.receive(solicit(farOf6(k), ip6B, macC)); x.drain() }
 	}},
 	{"neighbours of IPv6", "a timer", 0, func(x *costRig, n int) func() { x.six().neighbours6(n); return x.tick() }},
 	{"IPv6 addresses of one interface", "an echo", 0, func(x *costRig, n int) func() { x.six().addresses6(n); return x.answered(ping6) }},
@@ -35,23 +35,23 @@ var piles6 = []pile{
 	{"IPv6 addresses of one interface", "datagrams to two destinations in turn, from any address", 0, func(x *costRig, n int) func() {
 		x.six().addresses6(n)
 		u, k := x.bind(7), 0
-		return func() { k++; must(x, u.Send(x.now, nil, port(far6(k%2-2), 9))); x.drain() }
+		return func() { k++; must(x, u.Send(x.now, nil, port(farOf6(k%2-2), 9))); x.drain() }
 	}},
 	{"IPv6 addresses of one interface", "an echo to all nodes, beyond the rate", 0, func(x *costRig, n int) func() {
 		x.six().addresses6(n)
 		x.h.icmpErrors = clock.NewBucket(1, 1)
-		packets := [2][]byte{echoRequest6(ip6A, wire.AllNodes6), echoRequest6(far6(-1), wire.AllNodes6)}
+		packets := [2][]byte{echoRequest6(ip6A, wire.AllNodes6), echoRequest6(farOf6(-1), wire.AllNodes6)}
 		k := 0
 		return func() { k++; x.toGroup(packets[k%2]); x.drain() }
 	}},
 	{"IPv6 addresses of one interface", "a solicitation of another's address", 0, func(x *costRig, n int) func() {
 		x.six().addresses6(n)
-		return func() { x.receive(solicit(ip6A, far6(n+1), macA)); x.drain() }
+		return func() { x.receive(solicit(ip6A, farOf6(n+1), macA)); x.drain() }
 	}},
 	{"IPv6 address probes", "a solicitation", 10_000, func(x *costRig, n int) func() {
 		x.six()
 		for k := range n {
-			_, err := x.i.ProbeAddr(x.now, netip.PrefixFrom(far6(k), 64))
+			_, err := x.i.ProbeAddr(x.now, netip.PrefixFrom(farOf6(k), 64))
 			must(x, err)
 		}
 		return func() { x.receive(solicit(ip6A, ip6B, macA)); x.drain() }
@@ -84,17 +84,17 @@ var piles6 = []pile{
 	{"routes of IPv6, of one length", "a datagram", 0, func(x *costRig, n int) func() {
 		x.six()
 		for k := range n {
-			must(x, x.h.AddRoute(netip.PrefixFrom(far6(k), 128), ip6A, nil))
+			must(x, x.h.AddRoute(netip.PrefixFrom(farOf6(k), 128), ip6A, nil))
 		}
 		u := x.bind(7)
-		return func() { must(x, u.Send(x.now, nil, port(far6(0), 9))); x.drain() }
+		return func() { must(x, u.Send(x.now, nil, port(farOf6(0), 9))); x.drain() }
 	}},
 	{"narrow paths of IPv6", "a datagram to one", 0, func(x *costRig, n int) func() {
 		u := x.six().bind(7)
 		for k := range n {
-			x.h.net.paths.Put(x.now, pmtu.Key{Dst: far6(k)}, 1400, x.h.limits.Paths)
+			x.h.net.paths.Put(x.now, pmtu.Key{Dst: farOf6(k)}, 1400, x.h.limits.Paths)
 		}
-		return func() { must(x, u.Send(x.now, ping, port(far6(0), 9))); x.drain() }
+		return func() { must(x, u.Send(x.now, ping, port(farOf6(0), 9))); x.drain() }
 	}},
 	{"incomplete datagrams of IPv6", "a fragment of another, for which the oldest goes", 0, func(x *costRig, n int) func() {
 		x.six()
@@ -128,7 +128,7 @@ var piles6 = []pile{
 		}
 		router := netip.MustParseAddr("fe80::1")
 		must(x, x.h.AddRoute(netip.MustParsePrefix("2000::/3"), router, x.i))
-		packets := [2][]byte{redirect6(router, linkC, far6(1)), redirect6(linkC, router, far6(1))}
+		packets := [2][]byte{redirect6(router, linkC, farOf6(1)), redirect6(linkC, router, farOf6(1))}
 		k := 0
 		return func() {
 			if v := x.receive(packets[k%2]); v.Kind != Delivered {
@@ -204,8 +204,8 @@ func (x *costRig) receiveGroup(packet []byte) {
 	}
 }
 
-// far6 returns the kth address of a large network of IPv6.
-func far6(k int) netip.Addr {
+// farOf6 returns the kth address of a large network of IPv6.
+func farOf6(k int) netip.Addr {
 	a := [16]byte{0x20, 1, 0x0d, 0xb8}
 	binary.BigEndian.PutUint32(a[12:], uint32(k)+1)
 	return netip.AddrFrom16(a)
@@ -220,13 +220,13 @@ func nthGroup6(k int) netip.Addr {
 
 func (x *costRig) neighbours6(n int) {
 	for k := range n {
-		x.i.neigh[ipv6].Heard(x.now, far6(k), macC)
+		x.i.neigh[ipv6].Heard(x.now, farOf6(k), macC)
 	}
 }
 
 func (x *costRig) addresses6(n int) {
 	for k := range n {
-		must(x, x.i.AddAddr(x.now, netip.PrefixFrom(far6(k), 128)))
+		must(x, x.i.AddAddr(x.now, netip.PrefixFrom(farOf6(k), 128)))
 		x.drain()
 	}
 }

@@ -106,7 +106,7 @@ func TestFloodsLeaveNothingBehind(t *testing.T) {
 			router := netip.AddrFrom16([16]byte{0xfe, 0x80, 14: byte(k >> 8), 15: byte(k)})
 			m.Put(b, router, ip6B)
 			receive(now, packet6To(wire.ProtocolICMPv6, router, ip6B, 255, b))
-			receive(now, redirect6(router, linkC, far6(k)))
+			receive(now, redirect6(router, linkC, farOf6(k)))
 			drain(h, now, eth)
 		}
 		if eth.neigh[ipv6].Len() < 1<<16 {

@@ -246,21 +246,30 @@ func (h *Host) NeighborInfos(now clock.Instant) []NeighborInfo {
 }
 
 // NextHop returns the row of the neighbour table for the next hop to dst: the station itself, or the gateway of its route. ok is false
-// if there is no route, or no entry.
+// if there is no route, or no entry. The call changes nothing.
 func (h *Host) NextHop(now clock.Instant, dst netip.Addr) (info NeighborInfo, ok bool) {
 	dst, err := h.net.scope(dst, netip.Addr{})
 	if err != nil {
 		return info, false
 	}
-	way, ok := h.net.lookup(dst)
-	if !ok {
+	if dst.IsLoopback() || h.net.localAddrs[dst] != nil || !unicast(dst) {
 		return info, false
 	}
-	e := way.iface.neighborsOf(way.next).Get(way.next)
+	i, next := h.net.inZone(dst), dst
+	if !needsZone(dst) {
+		r := h.net.routes.Peek(dst, h.net.reachable)
+		if r == nil {
+			return info, false
+		}
+		if i = h.net.ifaces[r.Out]; r.Gateway.IsValid() {
+			next = r.Gateway
+		}
+	}
+	e := i.neighborsOf(next).Get(next)
 	if e == nil {
 		return info, false
 	}
-	return way.iface.neighborInfo(now, e), true
+	return i.neighborInfo(now, e), true
 }
 
 func (i *Iface) neighborInfo(now clock.Instant, e *neighbor) NeighborInfo {

@@ -87,6 +87,27 @@ func TestLearnAgain(t *testing.T) {
 	}
 }
 
+// TestPeek: Peek returns the route that Choose returns next, however often it is called, also while gateways take turns.
+func TestPeek(t *testing.T) {
+	var table Table
+	table.SetUp(0, true)
+	everywhere, dst := netip.MustParsePrefix("::/0"), netip.MustParseAddr("2001:db8::1")
+	for _, gw := range []string{"fe80::1", "fe80::2", "fe80::3"} {
+		table.Learn(Route{Dst: everywhere, Gateway: netip.MustParseAddr(gw)})
+	}
+	for _, usable := range []bool{false, true, false} {
+		for range 7 {
+			seen := table.Peek(dst, func(*Route) bool { return usable }).Gateway
+			if again := table.Peek(dst, func(*Route) bool { return usable }).Gateway; again != seen {
+				t.Fatalf("Peek returns %v, then %v", seen, again)
+			}
+			if got := table.Choose(dst, func(*Route) bool { return usable }).Gateway; got != seen {
+				t.Fatalf("Choose returns %v after Peek %v", got, seen)
+			}
+		}
+	}
+}
+
 // TestUnreachableGateways: Choose passes over routers that are known to be unreachable, also to one with a lower preference or a
 // shorter prefix (RFC 4191 §3.2).
 func TestUnreachableGateways(t *testing.T) {

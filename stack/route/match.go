@@ -23,7 +23,22 @@ func (t *Table) Match(dst netip.Addr) *Route {
 // If only unreachable gateways are left, Choose returns their routes in turn, so that the host probes each gateway (RFC
 // 4861 §6.3.6).
 func (t *Table) Choose(dst netip.Addr, usable func(r *Route) bool) *Route {
-	var oldest *Route // the unreachable gateway's route that was chosen least recently
+	r, unreachable := t.best(dst, usable)
+	if unreachable {
+		t.choices++
+		r.chosen = t.choices
+	}
+	return r
+}
+
+// Peek returns the route that Choose would return next, and takes no turn.
+func (t *Table) Peek(dst netip.Addr, usable func(r *Route) bool) *Route {
+	r, _ := t.best(dst, usable)
+	return r
+}
+
+// best returns the route of Choose. With unreachable, only unreachable gateways are left, and the route is the one whose turn it is.
+func (t *Table) best(dst netip.Addr, usable func(r *Route) bool) (oldest *Route, unreachable bool) {
 	for _, l := range *t.lengths(dst) {
 		same := t.to(dst, l.bits)
 		for k := range same {
@@ -31,17 +46,13 @@ func (t *Table) Choose(dst netip.Addr, usable func(r *Route) bool) *Route {
 			switch {
 			case !t.isUp(r):
 			case !r.Learned || !r.Gateway.IsValid() || usable(r):
-				return r
+				return r, false
 			case oldest == nil || r.chosen < oldest.chosen:
 				oldest = r
 			}
 		}
 	}
-	if oldest != nil {
-		t.choices++
-		oldest.chosen = t.choices
-	}
-	return oldest
+	return oldest, oldest != nil
 }
 
 // OnLink returns the route to dst without a gateway that has the longest prefix, whether its interface is up or down;

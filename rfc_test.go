@@ -77,7 +77,7 @@ func citations(t *testing.T) map[string][]string {
 			note(firstComment(t, name), folder.rfc, strings.TrimSuffix(filepath.Base(name), ".txt"))
 		}
 	}
-	for _, folder := range []string{"stack", "stack/tcp", "stack/wire", "stack/mld", "stack/autoconf", "stack/lab", "stack/lab/campaign"} {
+	for _, folder := range []string{"stack", "stack/tcp", "stack/wire", "stack/mld", "stack/autoconf", "stack/addrsel", "stack/neigh", "stack/route", "stack/pmtu", "stack/reassembly", "stack/lab", "stack/lab/campaign"} {
 		files, _ := filepath.Glob(folder + "/*_test.go")
 		for _, name := range files {
 			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)

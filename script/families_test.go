@@ -58,7 +58,9 @@ func TestBothFamilies(t *testing.T) {
 				continue
 			}
 			ran++
-			t.Run(name+":"+strconv.Itoa(n), func(t *testing.T) { runChunk(t, newSimOn(t, 1, "fdaa::1/64", "fdaa::100/64"), "../testdata/script/"+name, overIPv6(chunk)) })
+			t.Run(name+":"+strconv.Itoa(n), func(t *testing.T) {
+				runChunk(t, newSimOn(t, 1, "fdaa::1/64", "fdaa::100/64"), "../testdata/script/"+name, overIPv6(chunk))
+			})
 		}
 		if ran == 0 {
 			t.Errorf("no chunk of %s runs over IPv6", name)

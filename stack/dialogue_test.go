@@ -135,6 +135,10 @@ func (d *dialogue) emit() {
 // checkQuote checks that an ICMP error quotes a packet that has arrived, or a datagram whose first fragment has
 // arrived. A router may have changed its TTL (RFC 1812 §4.3.2.3).
 func (d *dialogue) checkQuote(b []byte) {
+	if _, p, err := wire.ParseEthernet(b); err == nil && versionOf(p) == ipv6 {
+		d.checkQuote6(p)
+		return
+	}
 	quote, ok := quoteOf(b)
 	if !ok {
 		return
@@ -177,11 +181,12 @@ func (d *dialogue) receive(words string) {
 
 // pass advances time, and records what the host does meanwhile.
 func (d *dialogue) pass(to clock.Instant) {
-	for n := 0; d.h != nil && d.h.Deadline() <= to; n++ {
+	next := func() clock.Instant { return min(d.h.Deadline(), d.h.Upkeep()) }
+	for n := 0; d.h != nil && next() <= to; n++ {
 		if n > 10_000 {
 			d.t.Fatalf("%v: the host wakes and does nothing", d.n.now)
 		}
-		d.n.now = max(d.n.now, d.h.Deadline())
+		d.n.now = max(d.n.now, next())
 		d.h.Tick(d.n.now)
 		d.emit()
 	}
@@ -254,7 +259,7 @@ func (d *dialogue) play(text string) string {
 // TestDialogues compares the answers of the host with each dialogue in testdata.
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) < 60 {
+	if err != nil || len(files) < 80 {
 		t.Fatalf("%d dialogues, %v", len(files), err)
 	}
 	var frames [][]byte
@@ -309,14 +314,14 @@ func firstDifference(want, got string) string {
 
 // stationAt returns the hardware address of the station with an address.
 func stationAt(a netip.Addr) wire.HardwareAddr {
-	b := a.As4()
-	return wire.HardwareAddr{2, 0, 0, 0, b[2], b[3]}
+	b := a.AsSlice()
+	return wire.HardwareAddr{2, 0, 0, 0, b[len(b)-2], b[len(b)-1]}
 }
 
 // stationOf returns the hardware address that packets of a host have on an interface's link: the gateway's if the host is not
 // on the link.
 func stationOf(i *Iface, a netip.Addr) wire.HardwareAddr {
-	if len(i.addresses.list) == 0 {
+	if _, ok := i.first(ipv4); !ok {
 		return stationAt(ipA)
 	}
 	if i.onLink(a) {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
 )
 
 // dialogueCall is a call of the host, or a query about it. If the call returns an error, the error is its result.
@@ -28,7 +30,13 @@ type dialogueCall struct {
 //	send PORT ADDR:PORT N      recv PORT
 //	icmp ID                    ping ID ADDR N    reply ID
 //	listen PORT                write N: octets to the connection that the listener has accepted
+//	connect ADDR:PORT          write, read and finish then use the connection; finish closes it
+//	read
 //	pmtu ADDR                  the path MTU
+//	settled SECONDS            so much time passes unseen: the interface has its link-local address, and asks for no router any more
+//	addrs NAME                 the interface's addresses
+//	routes
+//	advertise NAME K=V …       interval, lifetime, mtu; unadvertise NAME
 //	counters NAME …            counters of the host
 var dialogueCalls = map[string]dialogueCall{
 	"iface": {2, (*dialogue).addIface},
@@ -77,7 +85,11 @@ var dialogueCalls = map[string]dialogueCall{
 	}},
 	"ping": {3, func(d *dialogue, w []string) error {
 		id := uint16(d.number(w[0]))
-		return d.pings[id].Send(d.n.now, echoRequest(id, 1, string(octets(d.number(w[2])))), parseAddr(d.t, w[1]), 0)
+		to, msg := parseAddr(d.t, w[1]), echoRequest(id, 1, string(octets(d.number(w[2]))))
+		if to.Is6() {
+			msg[0] = byte(wire.ICMPv6EchoRequest)
+		}
+		return d.pings[id].Send(d.n.now, msg, to, 0)
 	}},
 	"reply": {1, func(d *dialogue, w []string) error {
 		k, from, _, err := d.pings[uint16(d.number(w[0]))].Recv(make([]byte, 65535))
@@ -89,6 +101,17 @@ var dialogueCalls = map[string]dialogueCall{
 		_, err := d.conn.Write(d.n.now, octets(d.number(w[0])))
 		return err
 	}},
+	"connect": {1, func(d *dialogue, w []string) (err error) {
+		d.conn, err = d.host().DialTCP(d.n.now, netip.AddrPort{}, netip.MustParseAddrPort(w[0]), tcp.Config{})
+		return err
+	}},
+	"read":        {0, (*dialogue).read},
+	"finish":      {0, func(d *dialogue, _ []string) error { d.conn.Close(d.n.now); return nil }},
+	"settled":     {1, (*dialogue).settled},
+	"addrs":       {1, (*dialogue).addrs},
+	"routes":      {0, (*dialogue).routes},
+	"advertise":   {1, (*dialogue).advertise},
+	"unadvertise": {1, func(d *dialogue, w []string) error { return d.iface(w[0]).Advertise(d.n.now, nil) }},
 	"pmtu": {1, func(d *dialogue, w []string) error {
 		d.say("= %d", d.host().PathMTU(d.n.now, parseAddr(d.t, w[0])))
 		return nil
@@ -143,10 +166,12 @@ func (d *dialogue) route(w []string) error {
 
 func (d *dialogue) udp(w []string) (err error) {
 	at := w[0]
-	if !strings.Contains(at, ":") {
-		at = "0.0.0.0:" + at
+	local := netip.AddrPortFrom(netip.Addr{}, 0)
+	if strings.Contains(at, ":") {
+		local = netip.MustParseAddrPort(at)
+	} else {
+		local = netip.AddrPortFrom(netip.Addr{}, uint16(d.number(at)))
 	}
-	local := netip.MustParseAddrPort(at)
 	var u *UDPConn
 	if len(w) > 2 {
 		u, err = d.host().DialUDP(local, netip.MustParseAddrPort(w[2]))
@@ -189,7 +214,7 @@ func (d *dialogue) result(k int, from fmt.Stringer, err error) {
 
 // listen makes a listener. The call write uses the first connection that it accepts.
 func (d *dialogue) listen(w []string) error {
-	l, err := d.host().ListenTCP(netip.MustParseAddrPort("0.0.0.0:"+w[0]), 0, tcp.Config{})
+	l, err := d.host().ListenTCP(netip.AddrPortFrom(netip.Addr{}, uint16(d.number(w[0]))), 0, tcp.Config{})
 	if err != nil {
 		return err
 	}
@@ -204,4 +229,61 @@ func (d *dialogue) counters(w []string) error {
 	}
 	d.say("=%s", b.String())
 	return nil
+}
+
+// read records the data that the connection has received.
+func (d *dialogue) read([]string) error {
+	b := make([]byte, 65535)
+	k, err := d.conn.Read(d.n.now, b)
+	if !bytes.Equal(b[:k], octets(k)) {
+		d.t.Errorf("%v: the data are not as they were sent", d.n.now)
+	}
+	if err != nil {
+		return err
+	}
+	d.say("= %d octets", k)
+	return nil
+}
+
+// settled lets time pass and forgets the frames of that time, and those of the beginning.
+func (d *dialogue) settled(w []string) error {
+	seen := d.out.Len()
+	d.pass(d.n.now.Add(time.Duration(d.number(w[0])) * time.Second))
+	d.out.Truncate(seen)
+	return nil
+}
+
+func (d *dialogue) addrs(w []string) error {
+	for _, a := range d.iface(w[0]).Addrs() {
+		d.say("= %v", a)
+	}
+	return nil
+}
+
+func (d *dialogue) routes([]string) error {
+	for _, r := range d.host().RouteInfos() {
+		via := ""
+		if r.Gateway.IsValid() {
+			via = fmt.Sprintf("via %v ", r.Gateway)
+		}
+		d.say("= %v %sdev %s", r.Dst, via, r.Dev)
+	}
+	return nil
+}
+
+func (d *dialogue) advertise(w []string) error {
+	var a Advertising
+	for _, kv := range w[1:] {
+		switch k, v, _ := strings.Cut(kv, "="); k {
+		case "interval":
+			a.MaxInterval = time.Duration(d.number(v)) * time.Second
+		case "lifetime":
+			a.Lifetime = time.Duration(d.number(v)) * time.Second
+		case "mtu":
+			a.MTU = d.number(v)
+		default:
+			d.t.Fatalf("no option %q", k)
+		}
+	}
+	return d.iface(w[0]).Advertise(d.n.now, &a)
 }

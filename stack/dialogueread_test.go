@@ -18,6 +18,7 @@ type frameLine struct {
 	t     *testing.T
 	text  string
 	attrs map[string]string
+	order []string // the names of the attributes in their order; one that is repeated has a mark
 }
 
 func (l *frameLine) fail(what string) {
@@ -69,10 +70,17 @@ func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 		case k == "":
 		case k == "no" || k == "bad" || k == "other": // "no checksum"
 			l.attrs[a] = ""
+		case k == "quoted" && strings.Contains(v, " "): // "quoted hlim 1"
+			name, value, _ := strings.Cut(v, " ")
+			l.attrs["quoted "+name] = value
 		case v == "octets":
 			l.attrs["octets"] = k
 		default:
+			for l.has(k) {
+				k += "'"
+			}
 			l.attrs[k] = v
+			l.order = append(l.order, k)
 		}
 	}
 	typ := wire.EtherTypeIPv4
@@ -82,6 +90,9 @@ func readFrame(t *testing.T, i *Iface, s string) *phy.Frame {
 		l.arp(i, b)
 	} else {
 		b = l.packet()
+		if b[0]>>4 == 6 {
+			typ = wire.EtherTypeIPv6
+		}
 	}
 	f := phy.NewFrame(phy.FrameSize)
 	copy(f.Extend(len(b)), b)
@@ -152,12 +163,15 @@ type ends struct{ src, dst netip.AddrPort }
 
 // packet returns the IP packet of the line.
 func (l *frameLine) packet() []byte {
-	hosts, rest, ok := strings.Cut(l.text, ": ")
-	from, to, ok2 := strings.Cut(hosts, " > ")
+	from, rest, ok := strings.Cut(l.text, " > ")
+	to, rest, ok2 := strings.Cut(rest, ": ")
 	if !ok || !ok2 {
 		l.fail("no hosts")
 	}
 	e := ends{l.end(from), l.end(to)}
+	if e.src.Addr().Is6() {
+		return l.packet6(e.src, e.dst, rest)
+	}
 	proto, off, more, payload := l.payload(e, rest)
 	ttl, tos, df, options := frameDefaults(proto)
 	h := wire.IPv4{TTL: uint8(l.number("ttl", int(ttl))), TOS: uint8(l.number("tos", int(tos))), DontFragment: df != l.has("df"),
@@ -184,7 +198,7 @@ func (l *frameLine) packet() []byte {
 // end parses an address, which a fourth dot and a port may follow.
 func (l *frameLine) end(s string) netip.AddrPort {
 	p := 0
-	if strings.Count(s, ".") == 4 {
+	if strings.Count(s, ".") == 4 || strings.Contains(s, ":") && strings.Contains(s, ".") {
 		k := strings.LastIndexByte(s, '.')
 		n, err := strconv.ParseUint(s[k+1:], 10, 16)
 		must(l.t, err)
@@ -269,7 +283,12 @@ func (l *frameLine) segment(e ends, s string) []byte {
 			l.fail("no such word: " + word)
 		}
 	}
-	return tcpPacket(e.src, e.dst, h, octets(l.length()))[wire.IPv4Len:]
+	h.SrcPort, h.DstPort = e.src.Port(), e.dst.Port()
+	data := octets(l.length())
+	b := make([]byte, h.HeaderLen()+len(data))
+	copy(b[h.Put(b):], data)
+	wire.PutTCPChecksum(b, e.src.Addr(), e.dst.Addr())
+	return b
 }
 
 // icmp makes the ICMP message whose summary is s. An error quotes a packet, in parentheses after the length.

@@ -44,6 +44,17 @@ func frameDefaults(p wire.Protocol) (ttl, tos uint8, df bool, options string) {
 //	bad ip checksum
 //	other data       than the pattern, of UDP or an echo
 //
+// An IPv6 packet has these words:
+//
+//	hlim N           if it is not 64, or 255 for neighbour discovery and 1 for MLD
+//	class N          the traffic class without ECN, if it is not 0
+//	label N          the flow label, if a packet that the host sends lacks one, or one of discovery or MLD has one
+//	id N, more, of N of a fragment: the identification, whether more follow, and the protocol
+//	ext N HEX        extension headers and the number of the first one; an MLD message has a router alert
+//	quoted hlim N, quoted ext N HEX
+//	of discovery the fields lifetime, hops, pref, reachable, retrans, flags, code, and the options sll, tll, prefix, mtu, route, dns, option
+//	of MLD the fields resp and record, whose number is the type of the record
+//
 // An IGMP message has TTL 1, type of service 192, DF and the router alert option; only what differs is shown.
 func showFrame(i *Iface, f *phy.Frame, out bool) string {
 	var attrs []string
@@ -61,6 +72,9 @@ func showFrame(i *Iface, f *phy.Frame, out bool) string {
 	}
 	if d.IPVersion == 4 {
 		showIPv4(&d, note)
+	}
+	if p, ok := dissect6(d.Network); ok && d.EtherType == wire.EtherTypeIPv6 {
+		showIPv6(&p, out, note)
 	}
 	line := dissector.Summary(f.Bytes(), i.caps.Medium)
 	if len(attrs) > 0 {
@@ -85,6 +99,8 @@ func usualStations(i *Iface, d *dissected, out bool) (src, dst wire.HardwareAddr
 				claim = wire.HardwareAddr{}
 			}
 		}
+	} else if p, ok := dissect6(d.Network); ok && d.EtherType == wire.EtherTypeIPv6 {
+		return usualStations6(i, &p, out)
 	} else if d.IPVersion != 4 {
 		return i.mac, i.mac
 	}

@@ -81,12 +81,12 @@ func (h *Host) Deadline() clock.Instant {
 }
 
 // Upkeep returns the time at which Tick must be called to keep up a state that can last for ever: the end of the lifetimes of what
-// routers have advertised, and a router's periodic advertisements. A network in which only upkeep is left is at rest.
+// routers have advertised, a router's periodic advertisements, and the end of neighbours that only they have made known. A network in which only upkeep is left is at rest.
 func (h *Host) Upkeep() clock.Instant {
 	at := clock.Never
 	for _, i := range h.net.ifaces {
 		if i.v6 != nil {
-			at = min(at, i.v6.conf.Deadline(), i.v6.router.upkeep())
+			at = min(at, i.v6.conf.Deadline(), i.v6.router.upkeep(), i.neigh[ipv6].Upkeep())
 		}
 	}
 	return at

@@ -9,12 +9,13 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// plan is one run of a campaign: two hosts, the link between them, its faults until it heals, and the actions of both
+// plan is one run of a campaign: two hosts, the network between them, the faults of the client's link until it heals, and the actions of both
 // applications. A seed determines a plan, and only the plan determines a run, so that a plan that fails can be made smaller and
 // kept.
 type plan struct {
 	Seed     uint64        // seeds the lab, the streams' octets and the applications
-	Link     linkPlan      //
+	Link     linkPlan      // the client's link
+	Net      netPlan       `json:",omitzero"`
 	Faults   []faultPlan   `json:",omitempty"`
 	Flaps    []span        `json:",omitempty"` // times at which the link carries nothing, and the hosts are not told
 	Heal     time.Duration // time from which on there are no faults
@@ -159,6 +160,7 @@ func newPlan(seed uint64) *plan {
 			At: d.upTo(p.Heal), End: d.IntN(2), SendBuffer: d.buffer(), RecvBuffer: d.buffer(), NoDelay: d.in(2), DelayedAck: d.delayedAck(),
 		})
 	}
+	dice{rand.New(rand.NewPCG(seed, 0x6e6574))}.net(p)
 	p.bound()
 	return p
 }
@@ -315,9 +317,11 @@ func (p *plan) patience() time.Duration {
 			steps += time.Duration(e.Octets/e.Turn) * 2
 		}
 		d += steps * (e.Pause + e.ReadPause)
-		d += steps * 2 * (p.Link.Delay + p.Link.Jitter + 500*time.Millisecond)
-		if p.Link.RateBps > 0 {
-			d += time.Duration(float64(e.Octets+peer.Octets) * 80 / float64(p.Link.RateBps) * float64(time.Second))
+		d += steps * 2 * (p.Link.Delay + p.Link.Jitter + p.Net.Beyond.Delay + 500*time.Millisecond)
+		for _, rate := range []uint64{p.Link.RateBps, p.Net.Beyond.RateBps} {
+			if rate > 0 {
+				d += time.Duration(float64(e.Octets+peer.Octets) * 80 / float64(rate) * float64(time.Second))
+			}
 		}
 	}
 	return d

@@ -25,7 +25,9 @@ type outcome struct {
 	retrans int
 	dials   int
 	drops   uint64
-	events  int // number that listeners have received
+	events  int    // number that listeners have received
+	tooBig  uint64 // number of packet too big messages that the ends received
+	solicit uint64 // number of solicitations that the ends received
 	rude    bool
 	took    time.Duration // virtual time
 }
@@ -38,6 +40,7 @@ type run struct {
 	k    *Link
 	ends [2]*end
 	ln   *stack.TCPListener
+	cut  [2]*Host // the hosts between which flaps cut the client's link, or its way through a switch
 	tap  wiretap
 	out  outcome
 	err  error // the first failure
@@ -65,10 +68,7 @@ type end struct {
 	again    bool
 }
 
-var (
-	campaignAddrs = [2]netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}
-	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
-)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const (
 	campaignPort  = 80
@@ -131,9 +131,8 @@ func (r *run) build() (err error) {
 	r.w = NewWorld()
 	r.l = New(r.w, r.Seed)
 	var hosts [2]*Host
-	for i, name := range []string{"a", "b"} {
-		cfg := HostConfig{Name: name, MTU: r.Link.MTU, Addrs: []netip.Prefix{netip.PrefixFrom(campaignAddrs[i], 24)}}
-		if hosts[i], err = r.l.AddHost(cfg); err != nil {
+	for i := range hosts {
+		if hosts[i], err = r.l.AddHost(r.hostConfig(i)); err != nil {
 			return err
 		}
 		e := &end{run: r, endPlan: &r.Ends[i], i: i, host: hosts[i], rng: dice{rand.New(rand.NewPCG(r.Seed, uint64(i)))}, buf: make([]byte, 16<<10)}
@@ -148,11 +147,7 @@ func (r *run) build() (err error) {
 			hosts[i].Events(func(stack.Event) { r.out.events++ })
 		}
 	}
-	r.k, err = r.l.Link(hosts[0], hosts[1], LinkConfig{
-		MTU: r.Link.MTU, Delay: r.Link.Delay, Jitter: r.Link.Jitter, RateBps: r.Link.RateBps, Queue: r.Link.Queue,
-		Offload: r.Link.Offload, Loss: r.Link.Loss,
-	})
-	if err != nil {
+	if r.k, err = r.connect(hosts); err != nil {
 		return err
 	}
 	if !r.Together {
@@ -166,7 +161,7 @@ func (r *run) build() (err error) {
 		r.during(f.span, func() { r.k.Faults().Add(rule) }, func() { r.k.Faults().Remove(rule) })
 	}
 	for _, f := range r.Flaps {
-		r.during(f, func() { r.l.Partition(r.k.a.host, r.k.b.host) }, r.l.Heal)
+		r.during(f, func() { r.l.Partition(r.cut[0], r.cut[1]) }, r.l.Heal)
 	}
 	for _, c := range r.Changes {
 		r.w.At(clock.Instant(c.At), func(now clock.Instant) { r.change(now, c) })
@@ -222,6 +217,11 @@ func (r *run) change(now clock.Instant, c changePlan) {
 
 // open makes the first end, or both at once, connect.
 func (r *run) open(now clock.Instant) {
+	own, peer, ok := r.addrs(r.out.dials + 1)
+	if !ok {
+		r.awaitAddrs(now)
+		return
+	}
 	if r.out.dials++; r.out.dials > campaignDials {
 		r.fail("no connection after %d attempts", campaignDials)
 		return
@@ -235,7 +235,7 @@ func (r *run) open(now clock.Instant) {
 		if i == 1 && !r.Together {
 			break
 		}
-		local, remote := netip.AddrPortFrom(campaignAddrs[i], ports[i]), netip.AddrPortFrom(campaignAddrs[1-i], ports[1-i])
+		local, remote := netip.AddrPortFrom(own[i], ports[i]), netip.AddrPortFrom(peer[i], ports[1-i])
 		c, err := e.host.DialTCP(now, local, remote, e.config())
 		if err != nil {
 			r.fail("end %d opens: %v", i, err)
@@ -481,9 +481,12 @@ func (r *run) finished() {
 			}
 		}
 	}
-	ab, ba := r.k.Stats()
-	if ab.InFlight+ba.InFlight != 0 || ab.Drops[drop.TooBig]+ba.Drops[drop.TooBig] != 0 {
-		r.fail("%d frames in flight at the end, %d too big", ab.InFlight+ba.InFlight, ab.Drops[drop.TooBig]+ba.Drops[drop.TooBig])
+	for _, k := range r.l.Links() {
+		ab, ba := k.Stats()
+		if ab.InFlight+ba.InFlight != 0 || ab.Drops[drop.TooBig]+ba.Drops[drop.TooBig] != 0 {
+			r.fail("%d frames in flight at the end, %d too big", ab.InFlight+ba.InFlight, ab.Drops[drop.TooBig]+ba.Drops[drop.TooBig])
+		}
+		r.out.drops += ab.Dropped() + ba.Dropped()
 	}
-	r.out.drops += ab.Dropped() + ba.Dropped()
+	r.checkNet()
 }

@@ -74,6 +74,9 @@ func (p *plan) reductions() (all []func(*plan)) {
 		add(func(q *plan) { f(&q.Link) })
 	}
 	add(func(q *plan) { q.Together = false })
+	for _, f := range netReductions() {
+		add(func(q *plan) { f(&q.Net) })
+	}
 	for i := range p.Ends {
 		for _, f := range endReductions() {
 			add(func(q *plan) { f(&q.Ends[i]) })
@@ -81,6 +84,25 @@ func (p *plan) reductions() (all []func(*plan)) {
 	}
 	add(func(q *plan) { q.Heal = max(time.Second, q.Heal/2) })
 	return all
+}
+
+// netReductions are the ways to make a network simpler. All keep links that carry IPv6.
+func netReductions() []func(*netPlan) {
+	return []func(*netPlan){
+		func(n *netPlan) { *n = netPlan{} },
+		func(n *netPlan) { *n = netPlan{Addrs: addrsIPv6} },
+		func(n *netPlan) {
+			if n.Addrs != addrsAutoconf {
+				n.Router, n.Beyond, n.Every = routerNone, linkPlan{}, 0
+			}
+		},
+		func(n *netPlan) {
+			if n.Router == routerBetween {
+				n.Beyond.MTU = 1500
+			}
+		},
+		func(n *netPlan) { n.Beyond = linkPlan{MTU: n.Beyond.MTU} },
+	}
 }
 
 func endReductions() []func(*endPlan) {

@@ -56,6 +56,7 @@ func TestCampaign(t *testing.T) {
 	var sum outcome
 	var rude, failed int
 	var heap uint64
+	kinds := map[string]int{}
 	began, goroutines := time.Now(), runtime.NumGoroutine()
 	for seed := from; seed <= to && failed < campaignFailures; seed++ {
 		p := newPlan(seed)
@@ -65,6 +66,9 @@ func TestCampaign(t *testing.T) {
 			failed++
 			continue
 		}
+		kinds[p.Net.kind()]++
+		sum.tooBig += out.tooBig
+		sum.solicit += out.solicit
 		sum.octets += out.octets
 		sum.retrans += out.retrans
 		sum.dials += out.dials
@@ -81,6 +85,7 @@ func TestCampaign(t *testing.T) {
 	}
 	t.Logf("seeds %d..%d in %v: %d octets, %d segments sent again, %d frames dropped, %d rude ends, %d attempts to connect, %v of virtual time",
 		from, to, time.Since(began).Round(time.Millisecond), sum.octets, sum.retrans, sum.drops, rude, sum.dials, sum.took.Round(time.Hour))
+	t.Logf("%v, %d neighbour solicitations, %d packets too big", kinds, sum.solicit, sum.tooBig)
 	if n := runtime.NumGoroutine(); n > goroutines {
 		t.Errorf("%d goroutines, %d before", n, goroutines)
 	}
@@ -90,6 +95,15 @@ func TestCampaign(t *testing.T) {
 	}
 	if runs := int(to - from + 1); runs >= 100 && failed == 0 && (sum.retrans < 8*runs || rude < runs/20 || sum.drops < uint64(10*runs)) {
 		t.Error("hardly anything went wrong: the seeds show nothing")
+	} else if runs >= 500 && failed == 0 {
+		for _, kind := range campaignKinds {
+			if kinds[kind] < runs/100 {
+				t.Errorf("%d runs of %d were %s", kinds[kind], runs, kind)
+			}
+		}
+		if sum.tooBig == 0 || sum.solicit < uint64(runs) {
+			t.Errorf("%d packets too big, %d solicitations", sum.tooBig, sum.solicit)
+		}
 	}
 }
 

@@ -36,15 +36,12 @@ type tapEnd struct {
 // see checks a segment that end i sent or received.
 func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 	b := ev.Frame.Bytes()
-	if len(b) < 14 || b[12] != 8 || b[13] != 0 {
-		return nil
-	}
 	refused := ev.Verdict.Kind == stack.Dropped
 	if refused && !strings.HasPrefix(ev.Verdict.Reason.String(), "tcp ") { // the segment was damaged, or is for another host
 		return nil
 	}
-	ip, rest, err := wire.ParseIPv4(b[14:])
-	if err != nil || ip.Protocol != wire.ProtocolTCP {
+	rest, err := segmentIn(b)
+	if rest == nil || err != nil {
 		return err
 	}
 	h, payload, err := wire.ParseTCP(rest)
@@ -76,6 +73,29 @@ func (w *wiretap) see(i int, ev *stack.PacketEvent) error {
 	}
 	w.arrived(i, &h, payload, refused)
 	return nil
+}
+
+// segmentIn returns the TCP segment in an Ethernet frame, nil if the frame has none.
+func segmentIn(b []byte) ([]byte, error) {
+	eth, rest, err := wire.ParseEthernet(b)
+	if err != nil {
+		return nil, err
+	}
+	proto := wire.Protocol(0)
+	switch eth.Type {
+	case wire.EtherTypeIPv4:
+		var ip wire.IPv4
+		ip, rest, err = wire.ParseIPv4(rest)
+		proto = ip.Protocol
+	case wire.EtherTypeIPv6:
+		var ip wire.IPv6
+		ip, rest, err = wire.ParseIPv6(rest)
+		proto = ip.NextHeader
+	}
+	if err != nil || proto != wire.ProtocolTCP {
+		return nil, err
+	}
+	return rest, nil
 }
 
 // length returns SEG.LEN.

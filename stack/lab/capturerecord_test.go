@@ -59,10 +59,12 @@ func compile(t *testing.T, text string) *filter.Filter {
 
 // TestOneRecordForEachFrame: a lab's capture holds a record of the sender for each frame, in the order of sending. The
 // record states the outcome of every copy.
-func TestOneRecordForEachFrame(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond})
+func TestOneRecordForEachFrame(t *testing.T) { bothFamilies(t, testOneRecordForEachFrame) }
+
+func testOneRecordForEachFrame(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{Delay: time.Millisecond})
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
-	s.sendUDP(ua, "warm", "10.0.0.2:2000")
+	s.sendUDP(ua, "warm", v.at(2, 2000))
 	s.await(ub)
 	path := filepath.Join(t.TempDir(), "x.pcapng")
 	stop, err := s.l.Capture(path, compile(t, "udp"))
@@ -73,7 +75,7 @@ func TestOneRecordForEachFrame(t *testing.T) {
 		for _, r := range rules {
 			s.k.Faults().Add(r)
 		}
-		s.sendUDP(ua, "x", "10.0.0.2:2000")
+		s.sendUDP(ua, "x", v.at(2, 2000))
 		s.runFor(100 * time.Millisecond)
 		for _, r := range rules {
 			s.k.Faults().Remove(r)
@@ -92,12 +94,12 @@ func TestOneRecordForEachFrame(t *testing.T) {
 	s.b.Ports()[0].Faults().Add(rule)
 	send()
 	s.b.Ports()[0].Faults().Remove(rule)
-	s.sendUDP(ua, "x", "10.0.0.2:2000") // the hosts are cut off while it is in transit
+	s.sendUDP(ua, "x", v.at(2, 2000)) // the hosts are cut off while it is in transit
 	s.runFor(time.Microsecond)
 	s.l.Partition(s.a, s.b)
 	s.runFor(time.Second)
 	s.l.Heal()
-	s.sendUDP(ub, "y", "10.0.0.1:1000")
+	s.sendUDP(ub, "y", v.at(1, 1000))
 	s.runFor(time.Microsecond) // still in transit when the capture ends
 	if err := stop(); err != nil {
 		t.Fatal(err)
@@ -233,12 +235,13 @@ func TestTsharkSeesNoRepeats(t *testing.T) {
 		}
 		t.Skip("tshark is not installed: apt-get install tshark")
 	}
-	for _, switched := range []bool{false, true} {
-		s := newScene(t, 1, LinkConfig{Delay: time.Millisecond})
-		from, to, addr := s.a, s.b, "10.0.0.2:80"
+	for k := range 4 {
+		switched, v := k%2 == 1, families[k/2]
+		s := v.scene(t, 1, LinkConfig{Delay: time.Millisecond})
+		from, to := s.a, s.b
 		if switched {
 			sw := s.l.Switch("s")
-			from, to, addr = addHost(t, s.l, "c", "10.1.0.1/24"), addHost(t, s.l, "d", "10.1.0.2/24"), "10.1.0.2:80"
+			from, to = addHost(t, s.l, "c", v.host(1)), addHost(t, s.l, "d", v.host(2))
 			for _, h := range []*Host{from, to} {
 				if _, err := sw.Attach(h, LinkConfig{Delay: time.Millisecond}); err != nil {
 					t.Fatal(err)
@@ -250,14 +253,62 @@ func TestTsharkSeesNoRepeats(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.finish(s.newStream(from, to, addr, 100000))
+		s.finish(s.newStream(from, to, v.at(2, 80), 100000))
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
 		out, err := exec.Command("tshark", "-r", path, "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Info",
 			"-Y", "tcp.analysis.retransmission or tcp.analysis.duplicate_ack or tcp.analysis.out_of_order or tcp.analysis.spurious_retransmission").Output()
 		if err != nil || len(out) > 0 {
-			t.Errorf("switched %v: tshark says %.500s, %v", switched, out, err)
+			t.Errorf("%s, switched %v: tshark says %.500s, %v", v.name, switched, out, err)
 		}
 	}
+}
+
+// TestRecordsOfASwitch6: of a solicitation, which a switch floods, a capture writes one record with its outcome at each host, and
+// likewise of detection of duplicates, reports of groups and advertisements (RFC 4861 §7.2, RFC 4862 §5.4, RFC 3810 §5.2.14).
+func TestRecordsOfASwitch6(t *testing.T) {
+	s := &scene{TB: t, w: NewWorld()}
+	s.l, s.r = New(s.w, 1), NewVirtual(s.w)
+	sw := s.l.Switch("s")
+	for n, name := range []string{"a", "b", "c"} {
+		h := addHost(t, s.l, name, six.host(n+1))
+		if _, err := sw.Attach(h, LinkConfig{Delay: time.Millisecond}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.settle()
+	path := filepath.Join(t.TempDir(), "x.pcapng")
+	stop, err := s.l.Capture(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.l.Links()[2].Faults().Add(&fault.Rule{Dir: fault.RX, Loss: 1})
+	u, v := s.bindUDP(s.l.Hosts()[0], 1000), s.bindUDP(s.l.Hosts()[1], 2000)
+	s.sendUDP(u, "x", six.at(2, 2000)) // a solicitation to the group of b
+	s.await(v)
+	s.r.Do(func(now clock.Instant) {
+		if _, err := s.l.Hosts()[1].Ifaces()[0].ProbeAddr(now, netip.MustParsePrefix(six.host(9))); err != nil {
+			t.Error(err)
+		}
+	})
+	s.runFor(3 * time.Second)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"a/eth0 > c: lost on the link: fault loss; b: neighbor advertisement",
+		"b/eth0 > a: icmp6",
+		"a/eth0 > b: udp :2000",
+		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
+		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
+		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
+	}
+	if got := captured(t, path); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if len(s.w.records.trails) != 0 {
+		t.Errorf("%d trails are left", len(s.w.records.trails))
+	}
+	s.check()
 }

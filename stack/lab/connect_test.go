@@ -12,9 +12,15 @@ import (
 // BenchmarkConnect opens one connection after the other in a virtual lab. Each end sends one octet, and then the
 // client, whose TIME-WAIT is short, closes the connection.
 func BenchmarkConnect(b *testing.B) {
-	s := newScene(b, 1, LinkConfig{})
+	for _, v := range families {
+		b.Run(v.name, func(b *testing.B) { benchmarkConnect(b, v) })
+	}
+}
+
+func benchmarkConnect(b *testing.B, v *addressing) {
+	s := v.scene(b, 1, LinkConfig{})
 	cfg := tcp.Config{NoDelay: true, TimeWait: -1}
-	at := netip.MustParseAddrPort("10.0.0.2:80")
+	at := netip.MustParseAddrPort(v.at(2, 80))
 	var buf [16]byte
 	s.r.Do(func(clock.Instant) {
 		l, err := s.b.ListenTCP(netip.AddrPortFrom(netip.Addr{}, at.Port()), 0, cfg)

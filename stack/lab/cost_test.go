@@ -29,12 +29,13 @@ type costScene struct {
 	sw    *Switch
 	a, b  *Host
 	ka    *Link
+	v     *addressing
 	u, to *stack.UDPConn
 	buf   [200]byte
 }
 
-func newCostScene(tb testing.TB) *costScene {
-	s := &costScene{TB: tb, w: NewWorld()}
+func newCostScene(tb testing.TB, v *addressing) *costScene {
+	s := &costScene{TB: tb, v: v, w: NewWorld()}
 	s.l, s.r = New(s.w, 1), NewVirtual(s.w)
 	s.sw = s.l.Switch("s")
 	s.a, s.ka = s.attach(0)
@@ -46,19 +47,30 @@ func newCostScene(tb testing.TB) *costScene {
 	if s.to, err = s.b.BindUDP(netip.AddrPortFrom(netip.Addr{}, 7)); err != nil {
 		tb.Fatal(err)
 	}
+	for s.w.Step() { // until the hosts have announced themselves
+	}
 	s.datagram()
 	return s
 }
 
-func costAddr(k int) netip.Addr {
+// addr returns the address of host k, and prefix that of the network with all of them.
+func (s *costScene) addr(k int) netip.Addr {
 	k++
+	if s.v == six {
+		return netip.AddrFrom16([16]byte{0: 0xfd, 13: byte(k >> 16), 14: byte(k >> 8), 15: byte(k)})
+	}
 	return netip.AddrFrom4([4]byte{10, byte(k >> 16), byte(k >> 8), byte(k)})
+}
+
+func (s *costScene) prefix(k int) string {
+	a := s.addr(k)
+	return netip.PrefixFrom(a, a.BitLen()/4).String()
 }
 
 // attach adds the kth host to the switch.
 func (s *costScene) attach(k int) (*Host, *Link) {
 	s.Helper()
-	h := addHost(s, s.l, fmt.Sprint("h", k), netip.PrefixFrom(costAddr(k), 8).String())
+	h := addHost(s, s.l, fmt.Sprint("h", k), s.prefix(k))
 	link, err := s.sw.Attach(h, LinkConfig{})
 	if err != nil {
 		s.Fatal(err)
@@ -79,7 +91,7 @@ func (s *costScene) crowd(n int) {
 func (s *costScene) datagram() {
 	s.Helper()
 	s.r.Do(func(now clock.Instant) {
-		if err := s.u.Send(now, s.buf[:100], netip.AddrPortFrom(costAddr(1), 7)); err != nil {
+		if err := s.u.Send(now, s.buf[:100], netip.AddrPortFrom(s.addr(1), 7)); err != nil {
 			s.Fatal(err)
 		}
 	})
@@ -105,7 +117,7 @@ var labPiles = []labPile{
 			_ = s.u.Send(now, s.buf[:m], from)
 		}
 		s.ka.cfg.Delay = time.Microsecond
-		s.r.Do(func(now clock.Instant) { _ = s.u.Send(now, s.buf[:100], netip.AddrPortFrom(costAddr(1), 7)) })
+		s.r.Do(func(now clock.Instant) { _ = s.u.Send(now, s.buf[:100], netip.AddrPortFrom(s.addr(1), 7)) })
 		return func() {
 			if !s.w.Step() {
 				s.Fatal("nothing happens")
@@ -114,7 +126,7 @@ var labPiles = []labPile{
 	}},
 	{"labs in the world", "a datagram between two, by a call", 5000, func(s *costScene, n int) func() {
 		for k := range n {
-			addHost(s, New(s.w, uint64(k)), "x", "10.0.0.1/24")
+			addHost(s, New(s.w, uint64(k)), "x", s.v.host(1))
 		}
 		return s.datagram
 	}},
@@ -136,13 +148,19 @@ var labCostSizes = [...]int{0, 1000, 50_000}
 
 // BenchmarkCost measures each pile's step as stack.BenchmarkCost does. setup-ns is the time to make one entry of the pile.
 func BenchmarkCost(b *testing.B) {
+	for _, v := range families {
+		b.Run(v.name, func(b *testing.B) { benchmarkCost(b, v) })
+	}
+}
+
+func benchmarkCost(b *testing.B, v *addressing) {
 	for _, p := range labPiles {
 		for k, n := range labCostSizes {
 			if n = min(n, p.most); k > 1 && n == min(labCostSizes[k-1], p.most) {
 				continue
 			}
 			b.Run(fmt.Sprintf("%s: %s/%d", p.name, p.step, n), func(b *testing.B) {
-				s := newCostScene(b)
+				s := newCostScene(b, v)
 				began := time.Now()
 				step := p.make(s, n)
 				setup := time.Since(began)
@@ -157,11 +175,13 @@ func BenchmarkCost(b *testing.B) {
 }
 
 // TestCostSteps runs each pile's step beside a few entries, to check that it does what the benchmark measures.
-func TestCostSteps(t *testing.T) {
+func TestCostSteps(t *testing.T) { bothFamilies(t, testCostSteps) }
+
+func testCostSteps(t *testing.T, v *addressing) {
 	for _, p := range labPiles {
 		for _, n := range [...]int{0, 20} {
 			t.Run(fmt.Sprintf("%s: %s/%d", p.name, p.step, n), func(t *testing.T) {
-				step := p.make(newCostScene(t), n)
+				step := p.make(newCostScene(t, v), n)
 				for range 100 {
 					step()
 				}

@@ -50,16 +50,18 @@ func (g *gatherer) Send(frames []*phy.Frame) (int, error) {
 
 // TestBorrowedPayload: a device that gathers gets payload without a copy. The payload of a refused frame stays intact, even when
 // the connection's buffer changes.
-func TestBorrowedPayload(t *testing.T) {
+func TestBorrowedPayload(t *testing.T) { bothFamilies(t, testBorrowedPayload) }
+
+func testBorrowedPayload(t *testing.T, v *addressing) {
 	da, db := phy.NewPair("near", "far", phy.MemoryConfig{Queue: 8, MaxGSO: 65535, TxChecksum: true})
 	g := &gatherer{Memory: da}
 	s := &scene{TB: t, w: NewWorld()}
 	s.l, s.r = New(s.w, 1), NewVirtual(s.w)
 	s.a, s.b = addHost(t, s.l, "a"), addHost(t, s.l, "b")
-	if _, err := s.a.Attach(g, netip.MustParsePrefix("10.0.0.1/24")); err != nil {
+	if _, err := s.a.Attach(g, netip.MustParsePrefix(v.host(1))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.b.Attach(db, netip.MustParsePrefix("10.0.0.2/24")); err != nil {
+	if _, err := s.b.Attach(db, netip.MustParsePrefix(v.host(2))); err != nil {
 		t.Fatal(err)
 	}
 	heads, lent := 0, false
@@ -68,7 +70,7 @@ func TestBorrowedPayload(t *testing.T) {
 			heads, lent = heads+1, true
 		}
 	})
-	st := s.newStreamWith(tcp.Config{SendBuffer: 100_000}, s.a, s.b, "10.0.0.2:80", 4<<20)
+	st := s.newStreamWith(tcp.Config{SendBuffer: 100_000}, s.a, s.b, v.at(2, 80), 4<<20)
 	s.finish(st)
 	if !bytes.Equal(st.got, st.data) {
 		t.Errorf("%d octets arrived, equal: false", len(st.got))
@@ -85,13 +87,13 @@ func TestBorrowedPayload(t *testing.T) {
 			t.Error("an observer sees borrowed octets")
 		}
 	})
-	s.finish(s.newStream(s.a, s.b, "10.0.0.2:81", 1<<20))
+	s.finish(s.newStream(s.a, s.b, v.at(2, 81), 1<<20))
 	if g.borrowed != 0 {
 		t.Errorf("%d frames are borrowed from while somebody looks", g.borrowed)
 	}
 	cancel()
 	cancel()
-	s.finish(s.newStream(s.a, s.b, "10.0.0.2:82", 1<<20))
+	s.finish(s.newStream(s.a, s.b, v.at(2, 82), 1<<20))
 	if g.borrowed == 0 {
 		t.Error("nothing is borrowed any more")
 	}

@@ -18,19 +18,21 @@ import (
 	"smolsh/stack/wire"
 )
 
-func TestDatagramTakesTheLinksTime(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{Delay: 10 * time.Millisecond})
+func TestDatagramTakesTheLinksTime(t *testing.T) { bothFamilies(t, testDatagramTakesTheLinksTime) }
+
+func testDatagramTakesTheLinksTime(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{Delay: 10 * time.Millisecond})
 	s.runFor(time.Second) // until the gratuitous ARP is sent
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
 	begin := s.w.Now()
-	s.sendUDP(ua, "one", "10.0.0.2:2000")
+	s.sendUDP(ua, "one", v.at(2, 2000))
 	got, when := s.await(ub)
 	first := when.Sub(begin) // the announcement may have made an ARP exchange unnecessary
 	if got != "one" || first != 10*time.Millisecond && first != 30*time.Millisecond {
 		t.Errorf("%q after %v", got, first)
 	}
 	begin = s.w.Now()
-	s.sendUDP(ua, "two", "10.0.0.2:2000")
+	s.sendUDP(ua, "two", v.at(2, 2000))
 	if got, when := s.await(ub); got != "two" || when.Sub(begin) != 10*time.Millisecond {
 		t.Errorf("%q after %v, want two after 10 ms", got, when.Sub(begin))
 	}
@@ -39,8 +41,11 @@ func TestDatagramTakesTheLinksTime(t *testing.T) {
 
 func TestHostReachesItself(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
+	if err := s.a.Ifaces()[0].AddAddr(0, netip.MustParsePrefix(six.host(1))); err != nil {
+		t.Fatal(err)
+	}
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.a, 2000)
-	for _, to := range []string{"127.0.0.1:2000", "10.0.0.1:2000"} {
+	for _, to := range []string{"127.0.0.1:2000", four.at(1, 2000), "[::1]:2000", six.at(1, 2000)} {
 		s.sendUDP(ua, "to "+to, to)
 		if got := recvUDP(ub); got != "to "+to {
 			t.Errorf("%s: got %q", to, got)
@@ -53,7 +58,11 @@ func TestHostReachesItself(t *testing.T) {
 }
 
 func TestWaitingForNothingIsADeadlock(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{})
+	bothFamilies(t, testWaitingForNothingIsADeadlock)
+}
+
+func testWaitingForNothingIsADeadlock(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{})
 	u := s.bindUDP(s.a, 1000)
 	for n := 0; s.r.Idle(nil); n++ {
 		if n > 100000 {
@@ -65,19 +74,22 @@ func TestWaitingForNothingIsADeadlock(t *testing.T) {
 	}
 }
 
-func TestPartitionAndHeal(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond})
-	c := addHost(t, s.l, "c", "10.0.1.3/24")
+func TestPartitionAndHeal(t *testing.T) { bothFamilies(t, testPartitionAndHeal) }
+
+func testPartitionAndHeal(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{Delay: time.Millisecond})
+	c := addHost(t, s.l, "c", v.on(1, 3))
 	if _, err := s.l.Link(s.b, c, LinkConfig{}); err != nil {
 		t.Fatal(err)
 	}
+	s.settle()
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
-	s.sendUDP(ua, "before", "10.0.0.2:2000")
+	s.sendUDP(ua, "before", v.at(2, 2000))
 	if got, _ := s.await(ub); got != "before" {
 		t.Fatalf("got %q", got)
 	}
 	s.l.Partition(s.b, s.a)
-	s.sendUDP(ua, "during", "10.0.0.2:2000")
+	s.sendUDP(ua, "during", v.at(2, 2000))
 	s.runFor(time.Second)
 	if got := recvUDP(ub); got != "" {
 		t.Errorf("%q crossed a partition", got)
@@ -86,32 +98,35 @@ func TestPartitionAndHeal(t *testing.T) {
 		t.Errorf("drops %v", ab.Drops)
 	}
 	s.l.Heal()
-	s.sendUDP(ua, "after", "10.0.0.2:2000")
+	s.sendUDP(ua, "after", v.at(2, 2000))
 	if got, _ := s.await(ub); got != "after" {
 		t.Errorf("got %q", got)
 	}
 	s.check()
 }
 
-func TestHostsOnASwitch(t *testing.T) {
+func TestHostsOnASwitch(t *testing.T) { bothFamilies(t, testHostsOnASwitch) }
+
+func testHostsOnASwitch(t *testing.T, v *addressing) {
 	w := NewWorld()
 	l := New(w, 1)
 	s := &scene{TB: t, w: w, l: l, r: NewVirtual(w)}
 	sw := l.Switch("s")
 	for i := 1; i <= 3; i++ {
-		h := addHost(t, l, fmt.Sprint("h", i), fmt.Sprintf("10.0.0.%d/24", i))
+		h := addHost(t, l, fmt.Sprint("h", i), v.host(i))
 		if _, err := sw.Attach(h, LinkConfig{Delay: time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	s.settle()
 	h := l.Hosts()
 	u1, u2 := s.bindUDP(h[0], 1000), s.bindUDP(h[1], 1000)
-	s.sendUDP(u1, "ping", "10.0.0.2:1000")
+	s.sendUDP(u1, "ping", v.at(2, 1000))
 	if got, _ := s.await(u2); got != "ping" {
 		t.Fatalf("got %q", got)
 	}
 	_, before := l.Links()[2].Stats()
-	s.sendUDP(u2, "pong", "10.0.0.1:1000")
+	s.sendUDP(u2, "pong", v.at(1, 1000))
 	if got, _ := s.await(u1); got != "pong" {
 		t.Fatalf("got %q", got)
 	}
@@ -119,7 +134,7 @@ func TestHostsOnASwitch(t *testing.T) {
 		t.Errorf("the third host saw %d frames of others", after.In-before.In)
 	}
 	l.Partition(h[0], h[1])
-	s.sendUDP(u1, "lost", "10.0.0.2:1000")
+	s.sendUDP(u1, "lost", v.at(2, 1000))
 	s.runFor(time.Second)
 	if got := recvUDP(u2); got != "" {
 		t.Errorf("%q crossed a partition", got)
@@ -170,17 +185,19 @@ func TestHardwareAddresses(t *testing.T) {
 }
 
 func TestGatewayBecomesTheDefaultRoute(t *testing.T) {
+	bothFamilies(t, testGatewayBecomesTheDefaultRoute)
+}
+
+func testGatewayBecomesTheDefaultRoute(t *testing.T, v *addressing) {
 	w := NewWorld()
 	l := New(w, 1)
-	a, err := l.AddHost(HostConfig{
-		Name:    "a",
-		Addrs:   []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.1.1/24")},
-		Gateway: netip.MustParseAddr("10.0.1.254"),
-	})
+	cfg := HostConfig{Name: "a", Addrs: []netip.Prefix{netip.MustParsePrefix(v.on(0, 1)), netip.MustParsePrefix(v.on(1, 1))}}
+	v.gateway(&cfg, 1, 254)
+	a, err := l.AddHost(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, c := addHost(t, l, "b", "10.0.0.2/24"), addHost(t, l, "c", "10.0.1.254/24")
+	b, c := addHost(t, l, "b", v.on(0, 2)), addHost(t, l, "c", v.on(1, 254))
 	for _, h := range []*Host{b, c} {
 		if _, err := l.Link(a, h, LinkConfig{}); err != nil {
 			t.Fatal(err)
@@ -188,7 +205,7 @@ func TestGatewayBecomesTheDefaultRoute(t *testing.T) {
 	}
 	for _, r := range a.RouteInfos() {
 		if r.Dst.Bits() == 0 {
-			if r.Gateway.String() != "10.0.1.254" || r.Dev != "eth1" {
+			if r.Gateway != v.addr(1, 254) || r.Dev != "eth1" {
 				t.Errorf("default route %+v", r)
 			}
 			return
@@ -296,10 +313,12 @@ func TestCorruptionIsSeenByTheReceiverOnly(t *testing.T) {
 	}
 }
 
-func TestHostOnADeviceInMemory(t *testing.T) {
+func TestHostOnADeviceInMemory(t *testing.T) { bothFamilies(t, testHostOnADeviceInMemory) }
+
+func testHostOnADeviceInMemory(t *testing.T, v *addressing) {
 	w := NewWorld()
 	l := New(w, 1)
-	a, b := addHost(t, l, "a", "10.0.0.1/24"), addHost(t, l, "b", "10.0.0.2/24")
+	a, b := addHost(t, l, "a", v.host(1)), addHost(t, l, "b", v.host(2))
 	da, db := phy.NewPair("pair0", "pair1", phy.MemoryConfig{Queue: 4})
 	pa, err := a.Attach(da)
 	if err != nil {
@@ -314,14 +333,14 @@ func TestHostOnADeviceInMemory(t *testing.T) {
 	}
 	s := &scene{TB: t, w: w, l: l, r: NewVirtual(w), a: a, b: b}
 	ua, ub := s.bindUDP(a, 1000), s.bindUDP(b, 2000)
-	s.sendUDP(ua, "first", "10.0.0.2:2000")
+	s.sendUDP(ua, "first", v.at(2, 2000))
 	if got, _ := s.await(ub); got != "first" {
 		t.Fatalf("got %q", got)
 	}
 	// The device does not accept this many frames at once: some wait, and all arrive in order.
 	s.r.Do(func(now clock.Instant) {
 		for i := range 20 {
-			if err := ua.Send(now, fmt.Append(nil, i), netip.MustParseAddrPort("10.0.0.2:2000")); err != nil {
+			if err := ua.Send(now, fmt.Append(nil, i), netip.MustParseAddrPort(v.at(2, 2000))); err != nil {
 				t.Error(err)
 			}
 		}
@@ -347,9 +366,13 @@ func TestHostOnADeviceInMemory(t *testing.T) {
 }
 
 func TestCapturesOfEqualSeedsAreEqual(t *testing.T) {
+	bothFamilies(t, testCapturesOfEqualSeedsAreEqual)
+}
+
+func testCapturesOfEqualSeedsAreEqual(t *testing.T, v *addressing) {
 	run := func(name string, seed uint64) []byte {
 		path := filepath.Join(t.TempDir(), name)
-		s := newScene(t, seed, LinkConfig{
+		s := v.scene(t, seed, LinkConfig{
 			Delay: 5 * time.Millisecond, Jitter: 2 * time.Millisecond, RateBps: 50e6, Loss: 0.03,
 		})
 		stop, err := s.l.Capture(path, nil)
@@ -360,11 +383,11 @@ func TestCapturesOfEqualSeedsAreEqual(t *testing.T) {
 		s.a.Ports()[0].Faults().Add(&fault.Rule{Loss: 0.02, Corrupt: 0.02, Duplicate: 0.02})
 		ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
 		for i := range 20 {
-			s.sendUDP(ua, fmt.Sprint("datagram ", i), "10.0.0.2:2000")
-			s.sendUDP(ub, fmt.Sprint("datagram ", i), "10.0.0.1:1000")
+			s.sendUDP(ua, fmt.Sprint("datagram ", i), v.at(2, 2000))
+			s.sendUDP(ub, fmt.Sprint("datagram ", i), v.at(1, 1000))
 			s.runFor(10 * time.Millisecond)
 		}
-		st := s.newStream(s.a, s.b, "10.0.0.2:80", 100000)
+		st := s.newStream(s.a, s.b, v.at(2, 80), 100000)
 		s.finish(st)
 		if !bytes.Equal(st.got, st.data) {
 			t.Errorf("seed %d: the stream arrived changed", seed)
@@ -400,7 +423,8 @@ func TestNothingVanishesInAThousandRuns(t *testing.T) {
 	var copies uint64
 	var drops [drop.NumReasons]uint64
 	for seed := range runs {
-		s := newScene(t, seed, LinkConfig{
+		v := families[seed/3%2]
+		s := v.scene(t, seed, LinkConfig{
 			Delay: time.Duration(seed%7) * time.Millisecond, Jitter: time.Duration(seed%3) * time.Millisecond,
 			RateBps: seed % 4 * 10e6, Queue: 10 + int(seed%50), Loss: float64(seed%10) / 100, Offload: seed%5 == 0,
 		})
@@ -409,9 +433,9 @@ func TestNothingVanishesInAThousandRuns(t *testing.T) {
 			s.a.Ports()[0].Faults().Add(&fault.Rule{Loss: 0.02, Duplicate: 0.02, Reorder: 0.02})
 		}
 		ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
-		s.sendUDP(ua, "hello", "10.0.0.2:2000")
-		s.sendUDP(ub, "hello", "10.0.0.1:1999") // to a port without a socket
-		st := s.newStream(s.a, s.b, "10.0.0.2:80", 20000)
+		s.sendUDP(ua, "hello", v.at(2, 2000))
+		s.sendUDP(ub, "hello", v.at(1, 1999)) // to a port without a socket
+		st := s.newStream(s.a, s.b, v.at(2, 80), 20000)
 		s.finish(st)
 		if !bytes.Equal(st.got, st.data) {
 			t.Errorf("seed %d: the stream arrived changed", seed)
@@ -443,11 +467,13 @@ func TestNothingVanishesInAThousandRuns(t *testing.T) {
 }
 
 // TestSuperSegmentsCross: super-segments cross a link with offloads whole; a switch cuts them for a link without.
-func TestSuperSegmentsCross(t *testing.T) {
+func TestSuperSegmentsCross(t *testing.T) { bothFamilies(t, testSuperSegmentsCross) }
+
+func testSuperSegmentsCross(t *testing.T, v *addressing) {
 	w := NewWorld()
 	l := New(w, 1)
 	s := &scene{TB: t, w: w, l: l, r: NewVirtual(w)}
-	a, b := addHost(t, l, "a", "10.0.0.1/24"), addHost(t, l, "b", "10.0.0.2/24")
+	a, b := addHost(t, l, "a", v.host(1)), addHost(t, l, "b", v.host(2))
 	sw := l.Switch("s")
 	for i, h := range []*Host{a, b} {
 		if _, err := sw.Attach(h, LinkConfig{Delay: time.Millisecond, Offload: i == 0}); err != nil {
@@ -457,13 +483,13 @@ func TestSuperSegmentsCross(t *testing.T) {
 	longest := map[string]int{}
 	for _, h := range l.Hosts() {
 		h.Observe(func(ev *stack.PacketEvent) {
-			if ev.Verdict.Kind == stack.Dropped {
+			if ev.Verdict.Kind == stack.Dropped && ev.Verdict.Reason != drop.MulticastUnknown {
 				t.Errorf("%s: %s", h.Name(), ev.Verdict)
 			}
 			longest[h.Name()] = max(longest[h.Name()], ev.Frame.Len())
 		})
 	}
-	st := s.newStream(a, b, "10.0.0.2:80", 2<<20)
+	st := s.newStream(a, b, v.at(2, 80), 2<<20)
 	s.finish(st)
 	if !bytes.Equal(st.got, st.data) {
 		t.Error("the stream arrived changed")
@@ -475,9 +501,13 @@ func TestSuperSegmentsCross(t *testing.T) {
 }
 
 func TestDatagramsBetweenHostsDoNotAllocate(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond, RateBps: 1e9})
+	bothFamilies(t, testDatagramsBetweenHostsDoNotAllocate)
+}
+
+func testDatagramsBetweenHostsDoNotAllocate(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{Delay: time.Millisecond, RateBps: 1e9})
 	ua, ub := s.bindUDP(s.a, 1000), s.bindUDP(s.b, 2000)
-	to, data, buf := netip.MustParseAddrPort("10.0.0.2:2000"), make([]byte, 1000), make([]byte, 2000)
+	to, data, buf := netip.MustParseAddrPort(v.at(2, 2000)), make([]byte, 1000), make([]byte, 2000)
 	send := func(now clock.Instant) { ua.Send(now, data, to) }
 	got := 0
 	exchange := func() {
@@ -591,14 +621,16 @@ func TestCaptureNamesInterfacesAndVerdicts(t *testing.T) {
 }
 
 // TestCapturesSeeWireSize: a super-segment is cut on arrival if an observer wants frames of wire size.
-func TestCapturesSeeWireSize(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{Delay: time.Millisecond, Offload: true})
+func TestCapturesSeeWireSize(t *testing.T) { bothFamilies(t, testCapturesSeeWireSize) }
+
+func testCapturesSeeWireSize(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{Delay: time.Millisecond, Offload: true})
 	longest := map[string]int{}
 	for _, h := range s.l.Hosts() {
 		h.Observe(func(ev *stack.PacketEvent) { longest[h.Name()] = max(longest[h.Name()], ev.Frame.Len()) })
 	}
 	release := s.b.WireFrames()
-	s.finish(s.newStream(s.a, s.b, "10.0.0.2:80", 1<<20))
+	s.finish(s.newStream(s.a, s.b, v.at(2, 80), 1<<20))
 	if longest["a"] <= 1514 || longest["b"] > 1514 {
 		t.Errorf("longest frames %v, want super-segments at a, wire size at b", longest)
 	}
@@ -612,12 +644,13 @@ func TestCapturesSeeWireSize(t *testing.T) {
 
 // BenchmarkStream sends over one connection between two hosts of a virtual lab. Checksums are on.
 func BenchmarkStream(b *testing.B) {
-	for _, offload := range []bool{false, true} {
-		b.Run(fmt.Sprint("offload=", offload), func(b *testing.B) {
-			s := newScene(b, 1, LinkConfig{Delay: 100 * time.Microsecond, Offload: offload})
+	for k := range 4 {
+		offload, v := k%2 == 1, families[k/2]
+		b.Run(fmt.Sprint(v.name, "/offload=", offload), func(b *testing.B) {
+			s := v.scene(b, 1, LinkConfig{Delay: 100 * time.Microsecond, Offload: offload})
 			// Fixed buffers: on a link without a rate, self-sizing buffers would outgrow the processor's cache.
 			cfg := tcp.Config{SendBuffer: 256 << 10, RecvBuffer: 256 << 10}
-			st := s.newStreamWith(cfg, s.a, s.b, "10.0.0.2:80", 0)
+			st := s.newStreamWith(cfg, s.a, s.b, v.at(2, 80), 0)
 			for st.to == nil && s.r.Idle(nil) {
 				st.to = st.listener.Accept()
 			}

@@ -22,7 +22,7 @@ func loopHost(t *testing.T) (*scene, *Host) {
 	t.Helper()
 	w := NewWorld()
 	s := &scene{TB: t, w: w, l: New(w, 1), r: NewVirtual(w)}
-	h, err := s.l.AddHost(HostConfig{Name: "local", Loop: true, MTU: 9000, Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+	h, err := s.l.AddHost(HostConfig{Name: "local", Loop: true, MTU: 9000, Addrs: []netip.Prefix{netip.MustParsePrefix(four.host(1)), netip.MustParsePrefix(six.host(1))}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,14 +36,14 @@ func TestVisibleLoop(t *testing.T) {
 		t.Fatalf("%d ports, %d interfaces", len(ports), len(h.Ifaces()))
 	}
 	to, from := s.bindUDP(h, 7), s.bindUDP(h, 8)
-	for _, addr := range []string{"127.0.0.1:7", "10.0.0.1:7"} {
+	for _, addr := range []string{"127.0.0.1:7", four.at(1, 7), "[::1]:7", six.at(1, 7)} {
 		s.sendUDP(from, "hello", addr)
 		if got := recvUDP(to); got != "hello" {
 			t.Errorf("%s received %q", addr, got)
 		}
 	}
 	i := h.IfaceInfos()[0]
-	if i.Name != "lo" || i.MTU != 9000 || len(i.Addrs) != 3 || i.RxPackets != 2 || i.TxPackets != 2 || i.TxBytes != i.RxBytes {
+	if i.Name != "lo" || i.MTU != 9000 || len(i.Addrs) != 4 || i.RxPackets != 4 || i.TxPackets != 4 || i.TxBytes != i.RxBytes {
 		t.Errorf("the interface is %+v", i)
 	}
 	ports[0].Faults().Add(&fault.Rule{Dir: fault.RX, Nth: []int{1}})

@@ -23,8 +23,6 @@ var (
 	noiseSeed = flag.Uint64("noise.seed", 1, "TestNoise's first seed")
 )
 
-var noisyB = netip.MustParseAddr("10.0.0.2")
-
 // talk is a connection on which both ends send predictable octets all the time.
 type talk struct {
 	ends [2]*stack.TCPConn
@@ -69,6 +67,7 @@ func (x *talk) turn(t *testing.T, now clock.Instant, n int) {
 // noise is two hosts, their connections, and an attacker on the link who sends recorded frames.
 type noise struct {
 	*scene
+	v      *addressing
 	t      *testing.T
 	rng    *rand.Rand
 	talks  []*talk
@@ -78,8 +77,8 @@ type noise struct {
 }
 
 // newNoise runs connections between the hosts and records their frames.
-func newNoise(t *testing.T, seed uint64) *noise {
-	n := &noise{scene: newScene(t, seed, LinkConfig{Delay: time.Millisecond, MTU: 1500}), t: t, rng: rand.New(rand.NewPCG(seed, 0x6e6f697365)), tally: map[string]int{}}
+func newNoise(t *testing.T, v *addressing, seed uint64) *noise {
+	n := &noise{scene: v.scene(t, seed, LinkConfig{Delay: time.Millisecond, MTU: 1500}), v: v, t: t, rng: rand.New(rand.NewPCG(seed, 0x6e6f697365)), tally: map[string]int{}}
 	var overheard []func()
 	for k, h := range n.hosts() {
 		into := &n.old[k]
@@ -100,7 +99,7 @@ func newNoise(t *testing.T, seed uint64) *noise {
 	n.open(90).close(n)
 	probe := n.bindUDP(n.a, 4000)
 	for k := range 20 {
-		n.sendUDP(probe, fmt.Sprint("datagram ", k), "10.0.0.2:"+fmt.Sprint(7+k%2)) // half of them to a closed port
+		n.sendUDP(probe, fmt.Sprint("datagram ", k), v.at(2, 7+k%2)) // half of them to a closed port
 		n.runFor(100 * time.Millisecond)
 	}
 	probe.Close()
@@ -108,9 +107,11 @@ func newNoise(t *testing.T, seed uint64) *noise {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.r.Do(func(now clock.Instant) {
-		_ = icmp.Send(now, []byte{8, 0, 0, 0, 0, 9, 0, 1, 'x'}, noisyB, 0)
-	})
+	echo := []byte{8, 0, 0, 0, 0, 9, 0, 1, 'x'}
+	if v == six {
+		echo[0] = byte(wire.ICMPv6EchoRequest)
+	}
+	n.r.Do(func(now clock.Instant) { _ = icmp.Send(now, echo, v.addr(0, 2), 0) })
 	n.runFor(2 * time.Minute) // until TIME-WAIT has ended and the neighbours have expired
 	icmp.Close()
 	for _, over := range overheard {
@@ -161,7 +162,7 @@ func (n *noise) open(port uint16) *talk {
 	var err error
 	n.r.Do(func(now clock.Instant) {
 		if l, err = n.b.ListenTCP(netip.AddrPortFrom(netip.Addr{}, port), 0, tcp.Config{}); err == nil {
-			x.ends[0], err = n.a.DialTCP(now, netip.AddrPort{}, netip.AddrPortFrom(noisyB, port), tcp.Config{})
+			x.ends[0], err = n.a.DialTCP(now, netip.AddrPort{}, netip.AddrPortFrom(n.v.addr(0, 2), port), tcp.Config{})
 		}
 	})
 	if err != nil {
@@ -331,15 +332,17 @@ func drops(h *Host) (sum uint64) {
 // TestNoise: an attacker on the link repeats, truncates, changes and forges frames of two hosts with four busy
 // connections. Both hosts must receive every octet as sent, accept new connections, count every frame by its verdict,
 // and exceed no limit. Ten minutes later they must hold nothing of the noise.
-func TestNoise(t *testing.T) {
+func TestNoise(t *testing.T) { bothFamilies(t, testNoise) }
+
+func testNoise(t *testing.T, v *addressing) {
 	started := time.Now()
 	last := *noiseSeed + 3
 	for seed := *noiseSeed; seed < last || time.Since(started) < *noiseTime; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			n := newNoise(t, seed)
+			n := newNoise(t, v, seed)
 			n.run(50_000)
 			if t.Failed() {
-				t.Logf("again: go test ./stack/lab -run '^TestNoise$' -noise.seed %d", seed)
+				t.Logf("again: go test ./stack/lab -run '^TestNoise$/^%s$' -noise.seed %d", v.name, seed)
 			}
 			if len(n.tally) < 25 {
 				t.Errorf("only %d kinds of verdicts: not hostile enough", len(n.tally))

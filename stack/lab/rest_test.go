@@ -9,8 +9,11 @@ import (
 )
 
 // TestRest makes the world hold one thing after another: Rest names each, and Drain ends all.
-func TestRest(t *testing.T) {
-	s := newScene(t, 1, LinkConfig{Delay: time.Second})
+func TestRest(t *testing.T) { bothFamilies(t, testRest) }
+
+func testRest(t *testing.T, v *addressing) {
+	s := v.scene(t, 1, LinkConfig{Delay: time.Second})
+	s.settle()
 	wants := func(want string) {
 		t.Helper()
 		if err := s.w.Rest(); err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -19,7 +22,7 @@ func TestRest(t *testing.T) {
 	}
 	u := s.bindUDP(s.a, 5)
 	wants("host a: 1 UDP sockets left")
-	s.sendUDP(u, "x", "10.0.0.2:9")
+	s.sendUDP(u, "x", v.at(2, 9))
 	u.Close()
 	wants("host a: 1 frames of the pools") // the datagram that waits for its neighbour's address
 	if err := s.w.Drain(1000); err != nil {

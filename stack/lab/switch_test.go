@@ -2,6 +2,7 @@ package lab
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -219,5 +220,30 @@ func TestSwitchKeepsReservedFrames(t *testing.T) {
 		if learnt := len(s.Stations(0)) == 1; learnt != (c.want != drop.BadSourceMAC) {
 			t.Errorf("%s: the sender was learnt: %v", name, learnt)
 		}
+	}
+}
+
+// TestSwitchFloodsGroups: a switch floods frames to groups of IPv6 and does not learn a group's address (RFC 2464 §7); it ignores the
+// listeners that hosts report.
+func TestSwitchFloodsGroups(t *testing.T) {
+	w, s, ends := bareSwitch(t, 3)
+	put := func(port int, dst, src wire.HardwareAddr) []int {
+		s.lab.links[port].ab.accept(w.now, w.etherFrame(dst, src))
+		return counts(w, ends)
+	}
+	group := wire.GroupMAC(netip.MustParseAddr("ff02::1:ff00:2"))
+	for range 3 {
+		if got := put(0, group, mac(1)); !slices.Equal(got, []int{0, 1, 1}) {
+			t.Errorf("to a group: %v", got)
+		}
+	}
+	if got := put(1, mac(2), group); !slices.Equal(got, []int{0, 0, 0}) {
+		t.Errorf("from a group: %v", got)
+	}
+	if got := put(2, group, mac(3)); !slices.Equal(got, []int{1, 1, 0}) {
+		t.Errorf("to a group: %v", got)
+	}
+	if err := s.lab.Conservation(); err != nil {
+		t.Error(err)
 	}
 }

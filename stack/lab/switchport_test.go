@@ -326,7 +326,9 @@ func TestADeviceGetsTheSegmentsItTakes(t *testing.T) {
 
 // TestStreamThroughASwitchsDevice: a host on a switch's device and a host on the switch's link exchange a stream,
 // whatever offloads each has.
-func TestStreamThroughASwitchsDevice(t *testing.T) {
+func TestStreamThroughASwitchsDevice(t *testing.T) { bothFamilies(t, testStreamThroughASwitchsDevice) }
+
+func testStreamThroughASwitchsDevice(t *testing.T, v *addressing) {
 	for _, c := range []struct {
 		offload bool
 		cfg     phy.MemoryConfig
@@ -339,7 +341,7 @@ func TestStreamThroughASwitchsDevice(t *testing.T) {
 		w := NewWorld()
 		l := New(w, 1)
 		s := &scene{TB: t, w: w, l: l, r: NewVirtual(w)}
-		a, b := addHost(t, l, "a", "10.0.0.1/24"), addHost(t, l, "b", "10.0.0.2/24")
+		a, b := addHost(t, l, "a", v.host(1)), addHost(t, l, "b", v.host(2))
 		sw := l.Switch("s")
 		if _, err := sw.Attach(a, LinkConfig{Delay: time.Millisecond, Offload: c.offload}); err != nil {
 			t.Fatal(err)
@@ -357,7 +359,7 @@ func TestStreamThroughASwitchsDevice(t *testing.T) {
 				longest = max(longest, ev.Frame.Len())
 			}
 		})
-		for _, st := range []*stream{s.newStream(a, b, "10.0.0.2:80", 1<<20), s.newStream(b, a, "10.0.0.1:80", 1<<20)} {
+		for _, st := range []*stream{s.newStream(a, b, v.at(2, 80), 1<<20), s.newStream(b, a, v.at(1, 80), 1<<20)} {
 			s.finish(st)
 			if !bytes.Equal(st.got, st.data) {
 				t.Errorf("%+v: the stream arrived changed", c)

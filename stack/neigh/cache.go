@@ -44,6 +44,7 @@ type Cache[W any] struct {
 	entries    map[netip.Addr]*Entry[W]
 	peak       int // largest size that entries has had, see buf.ShrinkMap
 	timers     clock.Heap[*Entry[W]]
+	ageing     clock.Heap[*Entry[W]] // ends of STALE entries that the neighbour's own messages have made, see Upkeep
 	classes    [numClasses]list[W]
 	owed       requests[W]
 	incomplete int // entries in INCOMPLETE
@@ -207,11 +208,18 @@ func (c *Cache[W]) Owes() bool { return c.owed.first != nil }
 // Deadline returns the instant at which Expire must be called next.
 func (c *Cache[W]) Deadline() clock.Instant { return c.timers.Next() }
 
+// Upkeep returns the instant at which Expire must be called to remove an entry that only the neighbour's own messages have made. The
+// periodic advertisements of a router make such an entry again and again, so its end is no event that anybody waits for.
+func (c *Cache[W]) Upkeep() clock.Instant { return c.ageing.Next() }
+
 // Expire runs the timers that are due at time now and returns the first entry that has failed: an INCOMPLETE entry, or a router's in
 // PROBE, whose last request was not answered. The caller drops the entry's pending packets, and calls Expire until it returns nil.
 func (c *Cache[W]) Expire(now clock.Instant) *Entry[W] {
 	for {
 		t := c.timers.Pop(now)
+		if t == nil {
+			t = c.ageing.Pop(now)
+		}
 		if t == nil {
 			return nil
 		}
@@ -268,7 +276,7 @@ func (c *Cache[W]) Entries() []*Entry[W] {
 
 func (c *Cache[W]) add(now clock.Instant, a netip.Addr) *Entry[W] {
 	e := &Entry[W]{Addr: a, Since: now, State: Reachable, fresh: true}
-	e.timer.Value = e
+	e.timer.Value, e.age.Value = e, e
 	c.entries[a] = e
 	return e
 }
@@ -304,6 +312,9 @@ func (c *Cache[W]) setStateHW(e *Entry[W], s State, hw wire.HardwareAddr) {
 
 // changeState moves e to s and updates the counts, the request queue and the eviction classes.
 func (c *Cache[W]) changeState(e *Entry[W], s State) {
+	if s != Stale {
+		c.ageing.Stop(&e.age)
+	}
 	if e.State == Incomplete {
 		c.incomplete--
 		if e.forReply {

@@ -43,9 +43,12 @@ func (w *world) pull() {
 	}
 }
 
+// next returns the time of the cache's next timer of any kind.
+func (w *world) next() clock.Instant { return min(w.c.Deadline(), w.c.Upkeep()) }
+
 func (w *world) to(t clock.Instant) {
-	for w.pull(); w.c.Deadline() <= t; w.pull() {
-		w.now = max(w.now, w.c.Deadline())
+	for w.pull(); w.next() <= t; w.pull() {
+		w.now = max(w.now, w.next())
 		for e := w.c.Expire(w.now); e != nil; e = w.c.Expire(w.now) {
 			w.log = append(w.log, fmt.Sprintf("%v x %v", time.Duration(w.now), e.Addr))
 		}
@@ -231,5 +234,28 @@ func TestUnresolvedAreBounded(t *testing.T) {
 	w.to(at(3 * time.Second))
 	if n := count(false, 200); n != 10 {
 		t.Errorf("%d after the others failed, want 10", n)
+	}
+}
+
+// TestUnusedNeighborsAreUpkeep: the end of an entry that only the neighbour's own messages have made is upkeep, however often they
+// arrive. The end of one that the host has used is a deadline.
+func TestUnusedNeighborsAreUpkeep(t *testing.T) {
+	w := &world{c: New[int](Config{})}
+	for range 20 {
+		w.c.Heard(w.now, ip1, mac)
+		if w.c.Deadline() != clock.Never || w.c.Upkeep() == clock.Never {
+			t.Fatalf("deadline %v, upkeep %v", w.c.Deadline(), w.c.Upkeep())
+		}
+		w.to(w.now.Add(4 * time.Second))
+	}
+	w.c.Resolve(w.now, ip1, false)
+	if w.c.Deadline() == clock.Never || w.c.Upkeep() != clock.Never {
+		t.Fatalf("after use: deadline %v, upkeep %v", w.c.Deadline(), w.c.Upkeep())
+	}
+	w.to(w.now.Add(time.Hour))
+	w.c.Heard(w.now, ip1, mac)
+	w.to(w.now.Add(time.Hour))
+	if w.c.Len() != 0 || w.c.Upkeep() != clock.Never {
+		t.Errorf("%d entries are left, upkeep %v", w.c.Len(), w.c.Upkeep())
 	}
 }

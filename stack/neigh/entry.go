@@ -54,6 +54,7 @@ type Entry[W any] struct {
 	lastRequest clock.Instant
 	until       clock.Instant // end of the confirmation of a REACHABLE entry; its timer may be due earlier
 	timer       clock.Timer[*Entry[W]]
+	age         clock.Timer[*Entry[W]] // in place of timer, see Cache.Upkeep
 
 	in         *list[W] // eviction class that contains the entry
 	next, prev *Entry[W]
@@ -67,7 +68,7 @@ func (e *Entry[W]) Expires() clock.Instant {
 	if e.State == Reachable {
 		return e.until
 	}
-	return e.timer.At()
+	return min(e.timer.At(), e.age.At())
 }
 
 // Usable reports whether frames may be sent to HW.

@@ -14,6 +14,7 @@ import (
 func (c *Cache[W]) check() error {
 	incomplete, forReply, classed, timed, owed := 0, 0, 0, 0, 0
 	for a, e := range c.entries {
+		timer := min(e.timer.At(), e.age.At())
 		switch {
 		case a != e.Addr:
 			return fmt.Errorf("%v is stored as %v", e.Addr, a)
@@ -23,10 +24,12 @@ func (c *Cache[W]) check() error {
 			return fmt.Errorf("%v in %v is for others only, used %v", a, e.State, e.used)
 		case e.owed && e.State != Incomplete && e.State != Probe:
 			return fmt.Errorf("a request for %v in %v is owed", a, e.State)
-		case e.owed && e.timer.At() != clock.Never:
+		case e.age.At() != clock.Never && (e.State != Stale || e.timer.At() != clock.Never):
+			return fmt.Errorf("%v in %v has the timer %v besides that of upkeep", a, e.State, e.timer.At())
+		case e.owed && timer != clock.Never:
 			return fmt.Errorf("%v has a timer while a request is owed", a)
-		case (e.timer.At() == clock.Never) != (e.owed || e.State == Permanent):
-			return fmt.Errorf("%v in %v has the timer %v, owed %v", a, e.State, e.timer.At(), e.owed)
+		case (timer == clock.Never) != (e.owed || e.State == Permanent):
+			return fmt.Errorf("%v in %v has the timer %v, owed %v", a, e.State, timer, e.owed)
 		case e.State == Reachable && e.until < e.timer.At():
 			return fmt.Errorf("%v is REACHABLE until %v, but the timer is %v", a, e.until, e.timer.At())
 		case e.Usable() && e.HW == (wire.HardwareAddr{}):
@@ -44,7 +47,7 @@ func (c *Cache[W]) check() error {
 		count(&incomplete, e.State == Incomplete)
 		count(&forReply, e.forReply)
 		count(&classed, e.in != nil)
-		count(&timed, e.timer.At() != clock.Never)
+		count(&timed, timer != clock.Never)
 		count(&owed, e.owed)
 	}
 	listed, queued := 0, 0
@@ -56,7 +59,7 @@ func (c *Cache[W]) check() error {
 	for e := c.owed.first; e != nil; e = e.nextOwed {
 		queued++
 	}
-	got := [...]int{c.incomplete, c.forReply, listed, c.timers.Len(), queued}
+	got := [...]int{c.incomplete, c.forReply, listed, c.timers.Len() + c.ageing.Len(), queued}
 	if want := [...]int{incomplete, forReply, classed, timed, owed}; got != want {
 		return fmt.Errorf("unresolved, for others, in classes, timers, owed: %v, but the entries say %v", got, want)
 	}

@@ -65,6 +65,10 @@ func (c *Cache[W]) Heard(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) 
 		return e, Unchanged
 	}
 	c.unconfirm(now, e, hw)
+	if !e.used {
+		c.ageing.Set(&e.age, e.timer.At())
+		c.timers.Stop(&e.timer)
+	}
 	return e, what
 }
 
@@ -173,5 +177,6 @@ func (c *Cache[W]) extend(now clock.Instant, e *Entry[W]) {
 func (c *Cache[W]) unconfirm(now clock.Instant, e *Entry[W], hw wire.HardwareAddr) {
 	e.Probes = 0
 	c.setStateHW(e, Stale, hw)
+	c.ageing.Stop(&e.age)
 	c.timers.Set(&e.timer, now.Add(c.cfg.Reachable))
 }

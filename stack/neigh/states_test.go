@@ -121,13 +121,13 @@ func (w *world) event(f []string, router bool) string {
 		return ""
 	case "last-timer":
 		for e := w.c.Get(ip1); e != nil && e.Probes > 0 && e.Probes < w.c.Config().Probes; {
-			w.to(w.c.Deadline())
+			w.to(w.next())
 		}
 		w.log = nil
 		fallthrough
 	case "timer":
-		if w.c.Deadline() != clock.Never {
-			w.to(w.c.Deadline())
+		if w.next() != clock.Never {
+			w.to(w.next())
 		}
 		return ""
 	}

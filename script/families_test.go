@@ -11,7 +11,8 @@ import (
 
 // bothFamilies are the files of ../testdata/script whose chunks also run over IPv6. A chunk with a line that begins with "# IPv4 only:"
 // and a reason runs over IPv4 alone.
-var bothFamilies = []string{"sockets.star", "http.star", "multicast.star"}
+var bothFamilies = []string{"sockets.star", "http.star", "multicast.star", "labs.star", "faults.star", "switches.star", "ecn.star", "filters.star",
+	"captures.star", "names.star", "limits.star", "tcplog.star"}
 
 // replaced are the addresses of IPv4 in scripts, and those of IPv6 that take their places. So ":" in "10.0.0.1" tells a script the family.
 var replaced = []struct{ pattern, with string }{
@@ -24,6 +25,12 @@ var replaced = []struct{ pattern, with string }{
 	{`192\.168\.69\.(\d+)`, "fdaa::$1"},
 	{`10\.(\d+)\.(\d+)\.(\d+)`, "fd0a:1$1:1$2::$3"},
 	{`0\.0\.0\.0/0`, "::/0"},
+	{`match="icmp"`, `match="icmp6 and ip6[40] > 127 and ip6[40] < 130"`},
+	{`filter="ip"`, `filter="ip6 and udp"`},
+	{`p\.icmp\.type == 0`, "p.icmp6.type == 129"},
+	{`p\.icmp\b`, "p.icmp6"},
+	{`p\.ip\.`, "p.ip6."},
+	{`IpExtInCEPkts`, "Ip6InCEPkts"},
 	{`ARP requests`, "neighbour solicitations"},
 	{`239\.1\.2\.(\d+):`, "[ff05::1:2:$1]:"},
 	{`239\.1\.2\.(\d+)`, "ff05::1:2:$1"},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"smolsh/stack/clock"
 	"smolsh/stack/lab"
 	"smolsh/stack/wire"
 )
@@ -74,7 +75,9 @@ func newSimOn(t testing.TB, seed uint64, localAddr, peerAddr string, args ...str
 			t.Error(err)
 		}
 		for _, w := range s.tasks.Worlds() {
-			if err := w.World().Drain(1_000_000); err != nil && !t.Failed() {
+			var err error
+			s.tasks.Do(w, func(clock.Instant) { err = w.World().Drain(1_000_000) }) // packets meet the functions of fault rules
+			if err != nil && !t.Failed() {
 				t.Errorf("the hosts are not at rest: %v", err)
 			}
 		}

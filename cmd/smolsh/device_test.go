@@ -176,6 +176,16 @@ func TestTUNLive(t *testing.T) {
 	}
 }
 
+// TestTAPLiveOverIPv6: a TAP that the program makes carries super-segments of IPv6 both ways, with the default addresses and with an address
+// of IPv6 alone.
+func TestTAPLiveOverIPv6(t *testing.T) {
+	taptest.Namespace(t)
+	taptest.Need(t, exists("/dev/net/tun"), "/dev/net/tun", "modprobe tun")
+	exercise(t, here, []string{"--device", "tap:tap0"}, "tap0", "fdaa::1", netip.MustParseAddr("fdaa::100"), true).stop()
+	flags := []string{"--device", "tap:tap0", "--addr", "fd00:5::1/64"}
+	exercise(t, here, flags, "tap0", "fd00:5::1", netip.MustParseAddr("fd00:5::64"), true).stop()
+}
+
 // TestRawLive puts a host beside the kernel on one end of a cable. The clients are another kernel's, at the other end, and both
 // hosts answer them.
 func TestRawLive(t *testing.T) {

@@ -5,6 +5,10 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -34,6 +38,65 @@ func TestPeersOf(t *testing.T) {
 		if got := peersOf(c.host); fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("peers of %v: %v, want %v", c.host, got, c.want)
 		}
+	}
+}
+
+// TestKernelWithoutIPv6: the defaults work beside a kernel that has IPv6 switched off, with IPv4. An IPv6 address of --addr is an error
+// with a remedy.
+func TestKernelWithoutIPv6(t *testing.T) {
+	taptest.Namespace(t)
+	taptest.Need(t, exists("/dev/net/tun"), "/dev/net/tun", "modprobe tun")
+	sysctlSet(t, "net/ipv6/conf/default/disable_ipv6", "1")
+	out, err := run("", smolsh(t), "--device", "tap:tap0", "-c", `print(ifaces()[0].addresses[:2], str(sh("ip -br addr show tap0").out).split()[2:], ping("192.168.69.100", count=1).received)`)
+	if err != nil || !strings.Contains(out, "[\"192.168.69.1/24\", \"fdaa::1/64\"] [\"192.168.69.100/24\"] 1\n") {
+		t.Errorf("%v: %s", err, out)
+	}
+	out, err = run("", smolsh(t), "--device", "tap:tap0", "--addr", "fd00::1/64", "-c", "1")
+	if want := "smolsh: tap0: address fd00::64/64: the kernel's end speaks no IPv6 (as root: sysctl net.ipv6.conf.tap0.disable_ipv6=0)"; err == nil || !strings.HasPrefix(out, want) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestAddressesOfDevices: each device gets the next address of each family, and the last one all that are left. A gateway's zone names
+// its device.
+func TestAddressesOfDevices(t *testing.T) {
+	taptest.Namespace(t)
+	taptest.Need(t, exists("/dev/net/tun"), "/dev/net/tun", "modprobe tun")
+	args := strings.Fields("--device tap:tap0 --device tap:tap1 --gateway fe80::9%tap1 --addr 10.0.0.1/24 --addr fd00:1::1/64 --addr 10.0.1.1/24 --addr 10.0.2.1/24 --addr fd00:2::1/64 -c")
+	out, err := run("", smolsh(t), append(args, `print([i.addresses[:3] for i in ifaces()], [r.gateway for r in routes() if r.gateway])`)...)
+	want := `[["10.0.0.1/24", "fd00:1::1/64"], ["10.0.1.1/24", "10.0.2.1/24", "fd00:2::1/64"]] ["fe80::9%tap1"]` + "\n"
+	if err != nil || out != want {
+		t.Errorf("%v: %s, want %s", err, out, want)
+	}
+}
+
+// TestRawSaysLittle: on a network of others a host sends what any host with IPv6 does: reports of its groups, a solicitation for its own
+// address, solicitations for routers. With --no-ipv6 it sends nothing of IPv6, and without an address nothing at all.
+func TestRawSaysLittle(t *testing.T) {
+	taptest.NeedTools(t, "tshark")
+	for _, c := range []struct{ flags, want string }{
+		{"--addr 10.0.0.5/24", "0x86dd:133 0x86dd:135 0x86dd:143"},
+		{"--addr 10.0.0.5/24 --no-ipv6", ""},
+		{"", ""},
+	} {
+		t.Run(c.flags, func(t *testing.T) {
+			t.Parallel()
+			taptest.Namespace(t)
+			taptest.Veth(t, "veth0", "10.0.0.1/24", taptest.NewSpace(t), "veth1", "10.0.0.2/24")
+			file := filepath.Join(t.TempDir(), "sent.pcapng")
+			args := append([]string{"--device", "raw:veth0", "--pcap", file}, strings.Fields(c.flags)...)
+			if out, err := run("", smolsh(t), append(args, "-c", `print(ifaces()[0].hwaddr); sleep("4s")`)...); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			} else if ours, _, _ := strings.Cut(out, "\n"); ours != "" {
+				filter := "eth.src == " + ours + " && !arp" // an ARP announcement may precede the capture
+				sent, err := exec.Command("tshark", "-r", file, "-Y", filter, "-T", "fields", "-E", "separator=:", "-e", "eth.type", "-e", "icmpv6.type").Output()
+				kinds := strings.Fields(string(sent))
+				slices.Sort(kinds)
+				if got := strings.Join(slices.Compact(kinds), " "); err != nil || got != c.want {
+					t.Errorf("%v: it sent %q, want %q", err, got, c.want)
+				}
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@
 package ifconfig
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -40,7 +41,11 @@ func Setup(name string, addrs []netip.Prefix, mtu int) error {
 		if a.Addr().Is6() {
 			addr.Flags = unix.IFA_F_NODAD
 		}
-		if err := netlink.AddrReplace(link, addr); err != nil {
+		err := netlink.AddrReplace(link, addr)
+		if a.Addr().Is6() && errors.Is(err, unix.EACCES) {
+			return fmt.Errorf("%s: address %v: the kernel's end speaks no IPv6 (as root: sysctl net.ipv6.conf.%s.disable_ipv6=0): %w", name, a, name, err)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: address %v: %w", name, a, err)
 		}
 	}

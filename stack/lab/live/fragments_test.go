@@ -4,22 +4,41 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"smolsh/phy/tap"
 	"smolsh/phy/tap/taptest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/lab"
 )
 
 // TestKernelFragments: we answer the kernel's long pings and return its long datagrams, in fragments in both
 // directions. The kernel reassembles ours.
 func TestKernelFragments(t *testing.T) {
-	r, h, _ := onTAP(t)
+	for _, at := range []struct {
+		ours, kernel netip.Prefix
+		most         int // octets of the longest datagram that both ends accept
+	}{{ourAddr, kernelAddr, 65507}, {ourAddr6, kernelAddr6, 65487}} {
+		t.Run(at.ours.String(), func(t *testing.T) { // runs in a goroutine of its own, which stays in a namespace
+			fragmentsBetween(t, at.ours, at.kernel, at.most)
+		})
+	}
+}
+
+func fragmentsBetween(t *testing.T, ours, kernel netip.Prefix, most int) {
+	r, h, p := onTAPBetween(t, tap.Options{}, 1, lab.HostConfig{Addrs: []netip.Prefix{ours}}, kernel)
 	taptest.NeedTools(t, "ping")
-	for _, size := range []string{"1473", "4000", "65507"} {
-		out, err := exec.Command("ping", "-c3", "-i0.01", "-W5", "-s", size, "192.168.69.1").CombinedOutput()
+	us := ours.Addr().String()
+	whole := p.Iface().MTU() - 28 // octets of the longest datagram in one packet
+	if ours.Addr().Is6() {
+		whole -= 20
+	}
+	for _, size := range []string{strconv.Itoa(whole + 1), "4000", strconv.Itoa(most)} {
+		out, err := exec.Command("ping", "-c3", "-i0.01", "-W5", "-s", size, us).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), " 0% packet loss") {
 			t.Errorf("ping -s %s: %v\n%s", size, err, out)
 		}
@@ -35,18 +54,18 @@ func TestKernelFragments(t *testing.T) {
 	}
 	r.Do(func(clock.Instant) {
 		var err error
-		if u, err = h.BindUDP(netip.MustParseAddrPort("192.168.69.1:7")); err != nil {
+		if u, err = h.BindUDP(netip.AddrPortFrom(ours.Addr(), 7)); err != nil {
 			t.Fatal(err)
 		}
 		u.OnEvent = echo
 	})
-	c, err := net.Dial("udp", "192.168.69.1:7")
+	c, err := net.Dial("udp", net.JoinHostPort(us, "7"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	buf := make([]byte, 65536)
-	for _, size := range []int{1472, 1473, 9000, 65507} {
+	for _, size := range []int{whole, whole + 1, 9000, most} {
 		want := strings.Repeat("smolsh, ", size/8+1)[:size]
 		if _, err := c.Write([]byte(want)); err != nil {
 			t.Fatal(err)
@@ -59,8 +78,12 @@ func TestKernelFragments(t *testing.T) {
 		}
 	}
 	r.Do(func(clock.Instant) {
-		ok, made := counterOf(h.Host, "IpReasmOKs"), counterOf(h.Host, "IpFragOKs")
-		if ok != 12 || made != 12 || counterOf(h.Host, "IpReasmFails") != 0 {
+		group := "Ip"
+		if ours.Addr().Is6() {
+			group = "Ip6"
+		}
+		ok, made := counterOf(h.Host, group+"ReasmOKs"), counterOf(h.Host, group+"FragOKs")
+		if ok != 12 || made != 12 || counterOf(h.Host, group+"ReasmFails") != 0 {
 			t.Errorf("%d datagrams put together, %d sent in fragments, want 12 and 12", ok, made)
 		}
 	})

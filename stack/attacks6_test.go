@@ -345,8 +345,10 @@ var attacks6 = []attack{
 		name: "Port unreachable without end", what: "datagrams to closed ports", frames: 20_000, six: true,
 		why:     "answered, at most 50 at once and 1000 per second",
 		prepare: knowC6,
-		frame:   func(s *siege, k int) *phy.Frame { return from6C(attackUDP6(port(ip6C, 5), port(ip6B, uint16(7000+k)), 0)) },
-		want:    map[string]int{"port unreachable": 1299, "dropped: icmp rate limit": 18_701}, within: sizes{replies: 256},
+		frame: func(s *siege, k int) *phy.Frame {
+			return from6C(attackUDP6(port(ip6C, 5), port(ip6B, uint16(7000+k)), 0))
+		},
+		want: map[string]int{"port unreachable": 1299, "dropped: icmp rate limit": 18_701}, within: sizes{replies: 256},
 	},
 	{
 		name: "UDP flood", what: "datagrams to a socket that nobody reads", frames: 20_000, six: true,

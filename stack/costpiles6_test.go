@@ -58,7 +58,7 @@ var piles6 = []pile{
 	}},
 	{"groups of IPv6", "a datagram to one", 10_000, func(x *costRig, n int) func() {
 		u := x.six().join6(n + 1)
-		packet := udp6(port(ip6A, 9), port(nthGroup6(0), 7), 100)
+		packet := attackUDP6(port(ip6A, 9), port(nthGroup6(0), 7), 100)
 		var buf [200]byte
 		return func() {
 			if x.receiveGroup(packet); u.NextLen() != 100 {
@@ -69,7 +69,7 @@ var piles6 = []pile{
 	}},
 	{"groups of IPv6", "a query for all of them, not yet answered", 10_000, func(x *costRig, n int) func() {
 		x.six().join6(n)
-		q := mldQuery(wire.MLDQuery{Version: 2, Group: netip.IPv6Unspecified(), ResponseCode: 10_000}, 0).Bytes()[wire.EthernetLen:]
+		q := mldQueryTo(wire.MLDQuery{Version: 2, Group: netip.IPv6Unspecified(), ResponseCode: 10_000}, 0).Bytes()[wire.EthernetLen:]
 		return func() { x.receiveGroup(q) }
 	}},
 	{"groups of IPv6", "one more joined and left", 10_000, func(x *costRig, n int) func() {
@@ -119,7 +119,7 @@ var piles6 = []pile{
 			_, err := x.h.ListenTCP6(port(netip.Addr{}, uint16(100+k)), 1, tcp.Config{})
 			must(x, err)
 		}
-		return x.answered(tcp6(port(ip6A, 5), port(ip6B, 60_000), wire.TCP{Flags: wire.SYN}, 0))
+		return x.answered(attackTCP6(port(ip6A, 5), port(ip6B, 60_000), wire.TCP{Flags: wire.SYN}, 0))
 	}},
 	{"connections, established", "a redirect to another router", 50_000, func(x *costRig, n int) func() {
 		x.six()

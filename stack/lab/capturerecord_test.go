@@ -303,6 +303,7 @@ func TestRecordsOfASwitch6(t *testing.T) {
 		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
 		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
 		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
+		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
 	}
 	if got := captured(t, path); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -75,7 +75,7 @@ func TestFloodsLeaveNothingBehind(t *testing.T) {
 		runtime.KeepAlive(h)
 	})
 	t.Run("fragments of IPv6", func(t *testing.T) {
-		h, eth, _, now := lone6(t)
+		h, eth, _, now := alone6(t)
 		setLimit(t, h, "fragments", 1<<30)
 		receive := reused(h, eth)
 		packet := fragment6(ip6A, 0, wire.ProtocolUDP, 0, true, 64).Bytes()[wire.EthernetLen:]
@@ -95,7 +95,7 @@ func TestFloodsLeaveNothingBehind(t *testing.T) {
 		runtime.KeepAlive(h)
 	})
 	t.Run("neighbours and routers of IPv6", func(t *testing.T) {
-		h, eth, _, now := lone6(t)
+		h, eth, _, now := alone6(t)
 		setLimit(t, h, "neighbors", 1<<20)
 		receive := reused(h, eth)
 		before := heapNow()

@@ -83,6 +83,7 @@ func addrsTable(c *call) (starlark.Value, error) {
 	h.do(func(now clock.Instant) { infos = h.h.AddrInfos(now) })
 	t := c.table(table.Columns(addrColumns)...)
 	t.Columns[5].Show, t.Columns[6].Show = showLifetime, showLifetime
+	t.Columns[5].Sparse, t.Columns[6].Sparse = true, true
 	for _, a := range infos {
 		if has(a.Dev) {
 			t.Add(starlark.String(a.Prefix.String()), starlark.String(a.Dev), starlark.String(a.Scope), starlark.String(a.Origin.String()),

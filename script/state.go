@@ -104,6 +104,7 @@ func ifacesTable(c *call) (starlark.Value, error) {
 	var infos []stack.IfaceInfo
 	h.do(func(clock.Instant) { infos = h.h.IfaceInfos() })
 	t := c.table(table.Columns(ifaceColumns)...)
+	t.Columns[12].Sparse = true
 	for _, i := range infos {
 		var hw starlark.Value = starlark.String(i.MAC.String())
 		if i.MAC.IsZero() {
@@ -123,6 +124,7 @@ func neighborsTable(c *call) (starlark.Value, error) {
 	t := c.table(table.Columns(neighborColumns)...)
 	h.do(func(now clock.Instant) { infos, t.Note = h.h.NeighborInfos(now), noneAnywhere(h.h.Ifaces()) })
 	t.Columns[4].Show, t.Columns[5].Show, t.Columns[8].Show = showSeconds, showSeconds, showIf("router")
+	t.Columns[8].Sparse = true
 	for _, n := range infos {
 		var hw, expires starlark.Value = starlark.None, starlark.None
 		if !n.HW.IsZero() {
@@ -260,6 +262,7 @@ func routesTable(c *call) (starlark.Value, error) {
 	h.do(func(now clock.Instant) { infos, at = h.h.RouteInfos(), now })
 	t := c.table(table.Columns(routeColumns)...)
 	t.Columns[5].Show = showLifetime
+	t.Columns[4].Sparse, t.Columns[5].Sparse = true, true
 	for _, r := range infos {
 		expires := starlark.Value(starlark.None)
 		if r.Expires != clock.Never {

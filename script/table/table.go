@@ -17,9 +17,10 @@ import (
 
 // A Column is a column of a table.
 type Column struct {
-	Name string                      // heading
-	Show func(starlark.Value) string // formats a value; nil to format as print() does
-	Left bool                        // true to align numbers to the left as well
+	Name   string                      // heading
+	Show   func(starlark.Value) string // formats a value; nil to format as print() does
+	Left   bool                        // true to align numbers to the left as well
+	Sparse bool                        // true to print the column only if a row has a value in it that is not False, None or empty
 }
 
 // Environment provides a table with methods from the program, and the terminal's width.
@@ -246,10 +247,16 @@ func (t *Table) chosen() []int {
 
 // visible returns the indices of the columns that are printed in the row.
 func (t *Table) visible() []int {
-	if t.shown == nil && t.Detail > 0 {
-		return t.chosen()[:t.Detail]
+	if t.shown != nil {
+		return t.shown
 	}
-	return t.chosen()
+	columns := t.chosen()
+	if t.Detail > 0 {
+		columns = columns[:t.Detail]
+	}
+	return slices.DeleteFunc(columns, func(c int) bool {
+		return t.Columns[c].Sparse && !slices.ContainsFunc(t.Rows, func(r *Row) bool { return bool(r.Values[c].Truth()) })
+	})
 }
 
 // String formats the table in columns as wide as their content. It cuts lines to the terminal's width.

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"strings"
 	"testing"
 
 	"go.starlark.net/starlark"
@@ -122,5 +123,30 @@ func TestSelection(t *testing.T) {
 	v, err := tb.Choose([]int{0, 2}).JSON()
 	if want := `[{"name":"eth0","rx_bytes":7},{"name":"a","rx_bytes":null}]`; err != nil || string(v.(starlark.String)) != want {
 		t.Errorf("JSON %v, %v", v, err)
+	}
+}
+
+// TestSparseColumns: a column that has no value in any row is not printed, unless the script has chosen it. Its values are there.
+func TestSparseColumns(t *testing.T) {
+	for _, c := range []struct {
+		router starlark.Value
+		want   string
+	}{
+		{starlark.False, "A\nx"},
+		{starlark.None, "A\nx"},
+		{starlark.True, "A  ROUTER\nx  True"},
+	} {
+		x := New(terminal(80), "x", nil, Columns("A ROUTER")...)
+		x.Columns[1].Sparse = true
+		x.Add(starlark.String("x"), c.router)
+		if got := x.String(); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+		if got := x.Choose([]int{1}).String(); !strings.HasPrefix(got, "ROUTER") {
+			t.Errorf("chosen: %q", got)
+		}
+		if v, err := x.Rows[0].Attr("router"); err != nil || v != c.router {
+			t.Errorf("%v, %v", v, err)
+		}
 	}
 }

@@ -118,7 +118,7 @@ func (n *netLayer) zoneError(a netip.Addr) error {
 type flow struct {
 	local, remote         [16]byte
 	localPort, remotePort uint16
-	zone                  uint16 // of link-local addresses: the number of the interface, plus one
+	zone                  uint32 // of link-local addresses: the number of the interface, plus one; 32 bits so that the key has no padding
 }
 
 // flowOf returns the key of a socket with the two ends.
@@ -136,12 +136,12 @@ func (n *netLayer) flowOf(local, remote netip.AddrPort) flow {
 }
 
 // zoneOf returns the value of flow.zone for an address: 0 if it has no zone.
-func (n *netLayer) zoneOf(a netip.Addr) uint16 {
+func (n *netLayer) zoneOf(a netip.Addr) uint32 {
 	if !needsZone(a) {
 		return 0
 	}
 	if i := n.inZone(a); i != nil {
-		return i.index + 1
+		return uint32(i.index) + 1
 	}
 	return 0
 }

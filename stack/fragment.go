@@ -30,7 +30,10 @@ func (i *Iface) enqueue(now clock.Instant, l limit, f *phy.Frame, dst wire.Hardw
 		q = &i.out.replies
 	}
 	most, version := *h.limitOf(l), versionOf(f.Bytes())
-	cut := h.cutFor(now, i, f)
+	cut := cutting{pieces: 1}
+	if f.Len() > i.mtuOf(version) || h.net.paths.Len() > 0 {
+		cut = h.cutFor(now, i, f)
+	}
 	if q.n+cut.pieces > most {
 		h.countRefused(l)
 		h.countIP(version, mib.IPOutDiscards)

@@ -59,7 +59,7 @@ func (h *Host) putIPv6(f *phy.Frame, p *ipHeader) {
 	}
 	ip.Src, ip.Dst, ip.PayloadLen = p.src, p.dst, f.Len()
 	if needsZone(p.src) || needsZone(p.dst) {
-		f.Zone = max(h.net.zoneOf(p.src), h.net.zoneOf(p.dst))
+		f.Zone = uint16(max(h.net.zoneOf(p.src), h.net.zoneOf(p.dst)))
 	}
 	h.countIP(ipv6, mib.IPOutRequests)
 	ip.Put(f.Prepend(wire.IPv6Len))

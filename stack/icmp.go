@@ -107,7 +107,7 @@ type quoted struct {
 	echo             bool // an echo request with the identifier id
 	id               uint16
 	length           int // octets of the packet that was sent
-	zone             uint16
+	zone             uint32
 }
 
 // flow returns the key of the socket that may have sent the packet.

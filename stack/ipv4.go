@@ -8,7 +8,8 @@ import (
 
 // parseIPv4 is parse for IPv4.
 func (p *packet) parseIPv4(b []byte) (err error) {
-	ip, payload, err := wire.ParseIPv4(b)
+	var ip wire.IPv4
+	payload, err := ip.Parse(b)
 	if err != nil {
 		return err
 	}

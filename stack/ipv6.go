@@ -12,7 +12,8 @@ import (
 
 // parseIPv6 is parse for IPv6.
 func (p *packet) parseIPv6(b []byte) (err error) {
-	ip, payload, err := wire.ParseIPv6(b)
+	var ip wire.IPv6
+	payload, err := ip.Parse(b)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ type packet struct {
 	proto     wire.Protocol // protocol of the payload, behind the extension headers of IPv6
 	ttl       uint8         // hop limit
 	class     uint8         // type of service, or traffic class
-	zone      uint16        // flow.zone of the addresses
+	zone      uint32        // flow.zone of the addresses
 	headerLen int           // octets before the payload: the header, with options or extension headers
 	octets    []byte        // header and payload, without link-layer padding
 	payload   []byte

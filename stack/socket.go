@@ -32,7 +32,7 @@ func (h *Host) newSocket() (socket, error) {
 
 // enqueue queues a received datagram and reports whether there was room.
 func (s *socket) enqueue(now clock.Instant, p []byte, from netip.AddrPort, ttl uint8) bool {
-	if !s.queue.push(p, from, s.host.net.zoneOf(from.Addr()), ttl) {
+	if !s.queue.push(p, from, uint16(s.host.net.zoneOf(from.Addr())), ttl) {
 		s.lost++
 		s.host.countRefused(limitRecvQueue)
 		return false

@@ -73,16 +73,22 @@ func (h *IPv4) IsFragment() bool { return h.MoreFragments || h.FragmentOffset !=
 
 // ParseIPv4 parses a packet, verifies the header's checksum and cuts off link-layer padding.
 func ParseIPv4(b []byte) (h IPv4, payload []byte, err error) {
+	payload, err = h.Parse(b)
+	return h, payload, err
+}
+
+// Parse is ParseIPv4 for a header that the caller has, which must be zero. It saves a copy.
+func (h *IPv4) Parse(b []byte) (payload []byte, err error) {
 	if payload, err = h.parse(b); err != nil {
-		return h, nil, err
+		return nil, err
 	}
 	if h.PayloadLen > len(payload) {
-		return h, nil, drop.Truncated
+		return nil, drop.Truncated
 	}
 	if Checksum(b[:h.HeaderLen]) != 0 {
-		return h, nil, drop.BadChecksum
+		return nil, drop.BadChecksum
 	}
-	return h, payload[:h.PayloadLen], nil
+	return payload[:h.PayloadLen], nil
 }
 
 // ParseQuotedIPv4 parses the head of a packet that an ICMP error quotes. The payload may be shorter than PayloadLen.

@@ -53,13 +53,19 @@ func (h *IPv6) ECN() ECN { return ECN(h.TrafficClass & 3) }
 // ParseIPv6 parses the base header and cuts off link-layer padding. A payload length of 0 is no jumbogram's, but that of a
 // packet without a payload.
 func ParseIPv6(b []byte) (h IPv6, payload []byte, err error) {
+	payload, err = h.Parse(b)
+	return h, payload, err
+}
+
+// Parse is ParseIPv6 for a header that the caller has. It saves a copy.
+func (h *IPv6) Parse(b []byte) (payload []byte, err error) {
 	if payload, err = h.parse(b); err != nil {
-		return h, nil, err
+		return nil, err
 	}
 	if h.PayloadLen > len(payload) {
-		return h, nil, drop.Truncated
+		return nil, drop.Truncated
 	}
-	return h, payload[:h.PayloadLen], nil
+	return payload[:h.PayloadLen], nil
 }
 
 // ParseQuotedIPv6 parses the head of a packet that an ICMPv6 error quotes. The payload may be shorter than PayloadLen.

@@ -41,7 +41,7 @@ func TestNamespaceObstacle(t *testing.T) {
 
 // TestExplain checks that each cause's text is complete: no placeholder is left over.
 func TestExplain(t *testing.T) {
-	words := []string{"addr", "A", "host", "H", "peer", "P", "chain", "C", "match", "M"}
+	words := []string{"addr", "A", "host", "H", "peer", "P", "chain", "C", "match", "M", "switch", "S", "filter", "F", "ignore", "I"}
 	for _, c := range causes {
 		err := c.err
 		switch err {
@@ -102,7 +102,8 @@ func TestCheckup(t *testing.T) {
 		ok        bool
 		want      string // the last lines
 	}{
-		{says: "kernel 1", want: "ok    private lab     192.168.69.1 and the kernel at 192.168.69.100 answer each other\nok    /s              a switch\n", ok: true},
+		{says: "kernel 1", want: "ok    private lab     192.168.69.1 and the kernel at 192.168.69.100 answer each other\n" +
+			"ok    private lab     fdaa::1 and the kernel at fdaa::100 answer each other\nok    /s              a switch\n", ok: true},
 		{says: "kernel 1", bad: &Obstacle{"/s: gone", "serve it"}, want: "FAIL  /s              gone\n                      serve it\n"},
 		{says: "peer 1", err: "smolsh: no namespace, so this is a virtual lab (run it as root)",
 			want: "FAIL  private lab     no namespace\n                      run it as root\nok    /s              a switch\n"},

@@ -166,7 +166,7 @@ func (d *dialogue) route(w []string) error {
 
 func (d *dialogue) udp(w []string) (err error) {
 	at := w[0]
-	local := netip.AddrPortFrom(netip.Addr{}, 0)
+	var local netip.AddrPort
 	if strings.Contains(at, ":") {
 		local = netip.MustParseAddrPort(at)
 	} else {

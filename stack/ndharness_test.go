@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"smolsh/phy"
-	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
 
@@ -311,9 +310,6 @@ func ndOptionText(o wire.NDOptions) (text string) {
 	}
 	return text
 }
-
-// at6 returns an instant after the beginning.
-func at6(d time.Duration) clock.Instant { return clock.Instant(0).Add(d) }
 
 // crafted6 returns the frame of a message to the station hw or to a group.
 func crafted6(hw wire.HardwareAddr, m ndMessage) *phy.Frame {

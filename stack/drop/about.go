@@ -81,7 +81,6 @@ var abouts = [NumReasons]string{
 	NDConflict:        "another station uses our IPv6 address, or one that we are probing for",
 	NDFragmented:      "a message of neighbour discovery in a fragment (RFC 6980 §5)",
 	NDUnsolicited:     "an advertisement for an address that the host does not resolve",
-	NDRouter:          "a router solicitation or advertisement that the host has no use for: it is no router, or is one",
 	NDRedirect:        "a redirect that is not from the first hop to the destination (RFC 4861 §8.1)",
 	NDMartian:         "a target or link-layer address that can't be a neighbour's",
 	NDLoopback:        "our own solicitation, which the link has returned (RFC 7527)",

@@ -33,12 +33,13 @@ func fragmentsBetween(t *testing.T, ours, kernel netip.Prefix, most int) {
 	r, h, p := onTAPBetween(t, tap.Options{}, 1, lab.HostConfig{Addrs: []netip.Prefix{ours}}, kernel)
 	taptest.NeedTools(t, "ping")
 	us := ours.Addr().String()
-	whole := p.Iface().MTU() - 28 // octets of the longest datagram in one packet
+	var whole int // octets of the longest datagram in one packet
+	r.Do(func(clock.Instant) { whole = p.Iface().MTU() - 28 })
 	if ours.Addr().Is6() {
 		whole -= 20
 	}
 	for _, size := range []string{strconv.Itoa(whole + 1), "4000", strconv.Itoa(most)} {
-		out, err := exec.Command("ping", "-c3", "-i0.01", "-W5", "-s", size, us).CombinedOutput()
+		out, err := exec.Command("ping", "-c3", "-i0.2", "-W5", "-s", size, us).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), " 0% packet loss") {
 			t.Errorf("ping -s %s: %v\n%s", size, err, out)
 		}

@@ -110,7 +110,7 @@ func TestClientsOfIPv6(t *testing.T) {
 	local := linkLocal(t, r, p)
 	for _, at := range []string{ourAddr6.Addr().String(), local.String() + "%tap0"} {
 		for _, size := range []string{"56", "1452", "1453", "8000", "65000"} {
-			if out := tool(t, "ping", "-6", "-c3", "-i0.01", "-W5", "-s", size, at); !strings.Contains(out, " 0% packet loss") {
+			if out := tool(t, "ping", "-6", "-c3", "-i0.2", "-W5", "-s", size, at); !strings.Contains(out, " 0% packet loss") {
 				t.Errorf("%s octets to %s:\n%s", size, at, out)
 			}
 		}

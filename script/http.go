@@ -36,8 +36,8 @@ func httpBuiltins() []*builtin {
 func httpGet(c *call) (starlark.Value, error) {
 	raw := zoned(arg[string](c, "url"))
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return nil, c.errorf(`argument 1 (url) is a URL such as "http://192.168.69.100:8000/", got %q`, raw)
+	if hint := missingBrackets(raw); err != nil || u.Scheme != "http" || u.Host == "" || hint != "" {
+		return nil, c.errorf(`argument 1 (url) is a URL such as "http://192.168.69.100:8000/", got %q%s`, raw, hint)
 	}
 	at := u.Host
 	if u.Port() == "" {
@@ -68,6 +68,28 @@ func httpGet(c *call) (starlark.Value, error) {
 		}
 	}
 	return c.fetch(req, to)
+}
+
+// missingBrackets is the remark that the host of a URL is an IPv6 address without brackets (RFC 3986 §3.2.2), "" if it is not. What
+// follows the last colon may be a port or the end of the address.
+func missingBrackets(raw string) string {
+	host, path, _ := strings.Cut(strings.TrimPrefix(raw, "http://"), "/")
+	var urls []string
+	if isIPv6(host) {
+		urls = append(urls, fmt.Sprintf("\"http://[%s]/%s\"", host, path))
+	}
+	if i := strings.LastIndexByte(host, ':'); i > 0 && isIPv6(host[:i]) {
+		urls = append(urls, fmt.Sprintf("\"http://[%s]%s/%s\"", host[:i], host[i:], path))
+	}
+	if len(urls) == 0 {
+		return ""
+	}
+	return ": an address of IPv6 is in brackets: " + strings.Join(urls, " or ")
+}
+
+func isIPv6(s string) bool {
+	a, err := netip.ParseAddr(s)
+	return err == nil && a.Is6()
 }
 
 // inBrackets matches the zone of the address in a URL: the "%" before it, and what the URL may have escaped it with.

@@ -45,7 +45,8 @@ func ifaceBuiltins() []*builtin {
 		{Name: "iface.del_addr", Sig: "address", Kinds: "cidr", Args: `address: with prefix length, "10.0.0.1/24"`,
 			Doc: "Remove an address; its connections end.", Example: `ifaces()[0].add_addr("10.0.0.1/24"); ifaces()[0].del_addr("10.0.0.1/24")`,
 			Fn: ifaceDo(func(c *call, i *stack.Iface, now clock.Instant) error {
-				return i.DelAddr(now, arg[netip.Prefix](c, "address"))
+				p := arg[netip.Prefix](c, "address")
+				return ofAddress(p, i.DelAddr(now, p))
 			})},
 		{Name: "iface.set", Sig: "mtu=, mac=, ipv6=", Kinds: "int:68..65535 mac bool",
 			Args: "mtu: octets of the longest packet, 1280 or more for IPv6; ipv6: True makes the interface speak IPv6: it takes a link-local address and asks for routers",
@@ -70,9 +71,9 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 		}
 		if arg[bool](c, "probe") {
 			claim, err = i.ProbeAddr(now, p)
-			return err
+			return ofAddress(p, err)
 		}
-		return i.AddAddr(now, p)
+		return ofAddress(p, i.AddAddr(now, p))
 	})(c); err != nil || claim == nil {
 		return none, err
 	}
@@ -90,6 +91,27 @@ func ifaceAddAddr(c *call) (starlark.Value, error) {
 		refused = fmt.Errorf("%w, %v: choose another address", refused, by)
 	}
 	return starlark.None, failed(c.t, c.b.Name, arg[netip.Prefix](c, "address"), refused)
+}
+
+// ofAddress returns err, which may be nil, with the address that a host can't have or take away, and why it can't.
+func ofAddress(p netip.Prefix, err error) error {
+	a := p.Addr()
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, stack.ErrInvalid):
+		return fmt.Errorf("%v: %w", p, err)
+	case a.IsMulticast():
+		return fmt.Errorf("%v is a group's address; a socket joins a group: udp.bind().join(%q)", a, a)
+	case a.IsLoopback():
+		return fmt.Errorf("%v is an address of the loopback alone", a)
+	case !a.Is4() || a.As4()[0] == 0 || a.As4()[0] >= 240 || p.Bits() > 30:
+		return fmt.Errorf("%v is no host's address", a)
+	case a == p.Masked().Addr():
+		return fmt.Errorf("%v is the address of the whole network %v", a, p)
+	default:
+		return fmt.Errorf("%v is the broadcast address of %v", a, p.Masked())
+	}
 }
 
 // tooShort returns the error that the packets of an interface are too short for IPv6 (RFC 8200 §5).

@@ -82,7 +82,7 @@ func (o *options) open(devices []device) (*shellLab, error) {
 
 func (o *options) host(l *shellLab, addrs ...netip.Prefix) (err error) {
 	l.local, err = l.lab.AddHost(lab.HostConfig{
-		Name: "local", MAC: o.mac, Addrs: addrs, Gateway: o.gateway, Gateway6: o.gateway6, MTU: o.mtu, IPv6: o.ipv6(),
+		Name: "local", MAC: o.mac, Addrs: addrs, Gateway: o.gateway, Gateway6: o.gateway6, MTU: o.mtu, IPv6: o.ipv6(), Forward: o.forward,
 	})
 	return err
 }

@@ -24,7 +24,7 @@ type options struct {
 	help, version, trace      bool
 	noFiles                   bool
 	promiscuous               bool
-	noIPv6                    bool
+	noIPv6, forward           bool
 	file, pcap                string
 	commands                  []string
 	hasCommand                bool
@@ -83,6 +83,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, with prefix length, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringArrayVar(&r.gateways, "gateway", nil, "the default route's gateway, `IP`; one of each family")
 	f.BoolVar(&o.noIPv6, "no-ipv6", false, "the host speaks no IPv6, except on a device for which --addr gives an IPv6 address")
+	f.BoolVar(&o.forward, "forward", false, "the host is a router: it forwards packets of both families between its devices, and learns nothing from other routers")
 	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw the default is derived from the kernel's address, on a switch it is random")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, also receive frames for other stations and those that the kernel sends")
 	f.IntVar(&o.mtu, "mtu", 0, "length of the longest packet, in `OCTETS` (default the device's)")

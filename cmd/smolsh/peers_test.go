@@ -70,6 +70,34 @@ func TestAddressesOfDevices(t *testing.T) {
 	}
 }
 
+// TestForward: with --forward the program is a router of both families between its devices, for two hosts with the kernel's stack.
+func TestForward(t *testing.T) {
+	taptest.Namespace(t)
+	taptest.NeedTools(t, "ip", "ping", "socat")
+	near, far := taptest.NewSpace(t), taptest.NewSpace(t)
+	taptest.Veth(t, "veth0", "", near, "eth0", "10.0.1.2/24")
+	taptest.Veth(t, "veth1", "", far, "eth0", "10.0.2.2/24")
+	in := func(s *taptest.Space, line string) string {
+		var b []byte
+		var err error
+		s.Do(func() { b, err = exec.Command("sh", "-c", line).CombinedOutput() })
+		if err != nil {
+			t.Fatalf("%s: %v: %s", line, err, b)
+		}
+		return string(b)
+	}
+	for n, s := range []*taptest.Space{near, far} {
+		in(s, fmt.Sprintf("ip addr add fd00:%d::2/64 dev eth0 nodad; ip route add default via 10.0.%[1]d.1; ip -6 route add default via fd00:%[1]d::1", n+1))
+	}
+	addrs := "--addr 10.0.1.1/24 --addr fd00:1::1/64 --addr 10.0.2.1/24 --addr fd00:2::1/64"
+	startIn(t, func(f func()) { f() }, strings.Fields("--device raw:veth0 --device raw:veth1 --forward "+addrs+` -c sleep("1h")`)...)
+	for to, listen := range map[string]string{"10.0.2.2": "tcp4-listen:7", "[fd00:2::2]": "tcp6-listen:7"} {
+		in(near, "ping -c1 -w10 "+strings.Trim(to, "[]"))
+		in(far, "socat -u "+listen+" open:"+filepath.Join(t.TempDir(), "got")+",creat >/dev/null 2>&1 &")
+		in(near, "head -c 1000000 /dev/zero | socat -u - tcp:"+to+":7,retry=50,interval=0.1")
+	}
+}
+
 // TestRawSaysLittle: on a network of others a host sends what any host with IPv6 does: reports of its groups, a solicitation for its own
 // address, solicitations for routers. With --no-ipv6 it sends nothing of IPv6, and without an address nothing at all.
 func TestRawSaysLittle(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"smolsh/stack/clock"
-	"smolsh/stack/drop"
 	"smolsh/stack/wire"
 )
 
@@ -294,11 +293,5 @@ func TestNDRouterAndHost(t *testing.T) {
 	if _, ok := b.net.lookup(distant); ok {
 		t.Error("the host still uses the router")
 	}
-	for _, h := range []*Host{a, b, c} {
-		for _, d := range h.DropInfos() {
-			if d.Reason != drop.MulticastUnknown {
-				t.Errorf("%s dropped %d: %v, the last %x", h.name, d.Count, d.Reason, d.Example)
-			}
-		}
-	}
+	noDrops(t, a, b, c)
 }

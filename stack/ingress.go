@@ -129,12 +129,13 @@ func (h *Host) receiveIPv4(now clock.Instant, i *Iface, f *phy.Frame, b []byte, 
 	if p.conn = h.sockets.fastPathConn(p, group); p.conn != nil {
 		return h.deliver(now, p)
 	}
-	if r := h.checkIPv4Addresses(p, group); r == drop.NotForUs && h.net.forwarding && !group {
+	switch r := h.checkIPv4Addresses(p, group); {
+	case r == drop.NotForUs && h.net.forwarding && !group:
 		return h.forward(now, p)
-	} else if r != drop.None {
-		if r != drop.MulticastUnknown {
-			h.count(mib.IPInAddrErrors)
-		}
+	case r == drop.MulticastUnknown:
+		return h.receiveUnknownGroup(p)
+	case r != drop.None:
+		h.count(mib.IPInAddrErrors)
 		return dropped(r)
 	}
 	if p.headerLen > wire.IPv4Len {

@@ -58,10 +58,10 @@ func (h *Host) receiveIPv6(now clock.Instant, i *Iface, f *phy.Frame, b []byte, 
 		return h.receiveOwnSource(now, p)
 	case r == drop.NotForUs && h.net.forwarding && !group:
 		return h.forward(now, p)
+	case r == drop.MulticastUnknown:
+		return h.receiveUnknownGroup(p)
 	case r != drop.None:
-		if r != drop.MulticastUnknown {
-			h.countIP(ipv6, mib.IPInAddrErrors)
-		}
+		h.countIP(ipv6, mib.IPInAddrErrors)
 		return dropped(r)
 	}
 	return h.receiveChain(now, p)

@@ -392,7 +392,7 @@ func TestND726(t *testing.T) {
 func TestND9131(t *testing.T) {
 	r := settled(t, "fd00::2/64")
 	m := advertisement(ip6A, wire.AllRouters6, ip6A, "", targetLink(macA))
-	r.receive(m.frame(), "dropped: multicast group not joined")
+	r.receive(m.frame(), "nd not for us")
 	r.h.SetForwarding(r.n.now, true)
 	r.receive(m.frame(), "icmp6")
 	r.wantNeighbor(ip6A, "STALE 02:00:00:00:00:01")

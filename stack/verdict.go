@@ -18,7 +18,7 @@ const (
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
-	Overheard                      // ARP or neighbour discovery between other stations, which the whole link receives and this host has no use for: no fault
+	Overheard                      // ARP, neighbour discovery, MLD or IGMP for other stations, which the whole link receives: no fault
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
@@ -66,6 +66,7 @@ type Verdict struct {
 	Listener bool          // true if a listener received the packet
 	Raw      bool          // true if only raw sockets, or frame sockets, received it
 	Held     bool          // true for a fragment that waits for other fragments
+	MLD      bool          // true for an overheard message of MLD
 	Probe    tcp.Probe     // the segment, received or sent, is a keep-alive or a window probe
 }
 
@@ -81,10 +82,7 @@ func (v Verdict) String() string {
 	case Dropped:
 		return "dropped: " + v.Reason.String()
 	case Overheard:
-		if v.Proto == wire.ProtocolICMPv6 {
-			return "nd not for us"
-		}
-		return "arp not for us"
+		return v.overheard() + " not for us"
 	case Transmitted:
 		if v.Probe != tcp.NoProbe {
 			return "sent: " + v.Probe.String()
@@ -112,6 +110,19 @@ func (v Verdict) String() string {
 		return "igmp"
 	case v.Proto != 0:
 		return fmt.Sprintf("%s :%d", v.Proto, v.Port)
+	}
+	return "arp"
+}
+
+// overheard returns the name of the protocol of an Overheard packet.
+func (v Verdict) overheard() string {
+	switch {
+	case v.MLD:
+		return "mld"
+	case v.Proto == wire.ProtocolICMPv6:
+		return "nd"
+	case v.Proto == wire.ProtocolIGMP:
+		return "igmp"
 	}
 	return "arp"
 }

@@ -300,10 +300,10 @@ func TestRecordsOfASwitch6(t *testing.T) {
 		"a/eth0 > c: lost on the link: fault loss; b: neighbor advertisement",
 		"b/eth0 > a: icmp6",
 		"a/eth0 > b: udp :2000",
-		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
-		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
-		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined",
-		"b/eth0 > c: lost on the link: fault loss; a: dropped: multicast group not joined", // to all routers, RFC 9131 §3
+		"b/eth0 > c: lost on the link: fault loss; a: mld not for us",
+		"b/eth0 > c: lost on the link: fault loss; a: nd not for us",
+		"b/eth0 > c: lost on the link: fault loss; a: mld not for us",
+		"b/eth0 > c: lost on the link: fault loss; a: nd not for us", // to all routers, RFC 9131 §3
 	}
 	if got := captured(t, path); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

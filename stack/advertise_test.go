@@ -293,9 +293,5 @@ func TestNDRouterAndHost(t *testing.T) {
 	if _, ok := b.net.lookup(distant); ok {
 		t.Error("the host still uses the router")
 	}
-	for _, h := range []*Host{a, b, c} {
-		for _, d := range h.DropInfos() {
-			t.Errorf("%s dropped %d: %v, the last %x", h.name, d.Count, d.Reason, d.Example)
-		}
-	}
+	noDrops(t, a, b, c)
 }

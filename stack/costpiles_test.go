@@ -37,6 +37,12 @@ var piles = []pile{
 			x.drain()
 		}
 	}},
+	{"connections, established", "an address added and removed", 50_000, func(x *costRig, n int) func() {
+		for k := range n {
+			x.connect(k)
+		}
+		return x.otherAddr()
+	}},
 	{"connections, in TIME-WAIT", "a segment on another", 50_000, func(x *costRig, n int) func() {
 		for k := range n {
 			x.connect(k).finish()

@@ -91,7 +91,7 @@ func TestVerdicts(t *testing.T) {
 		{"to class E", toB(ping("10.0.0.1", "250.0.0.1")), "dropped: martian destination", 0},
 		{"to another host", toB(ping("10.0.0.1", "10.0.0.3")), "dropped: not for us", 0},
 		{"to a group", toB(ping("10.0.0.1", "224.0.0.251")), "dropped: multicast group not joined", 0},
-		{"a report of a group of others", toB(ipPacket(wire.ProtocolIGMP, ipA, at("224.0.0.22"), []byte{0x22, 0, 0, 0, 0, 0, 0, 0}, nil)), "igmp not for us", 0},
+		{"a report of a group of others", toB(ipPacket(wire.ProtocolIGMP, ipA, at("224.0.0.22"), []byte{0x22, 0, 0, 0, 0, 0, 0, 0}, func(h *wire.IPv4) { h.TTL = 1 })), "igmp not for us", 0},
 		{"unicast in a broadcast frame", eth(wire.Broadcast, macA, wire.EtherTypeIPv4, ping("10.0.0.1", "10.0.0.2")), "dropped: martian destination", 0},
 		{"unknown protocol", toB(ipPacket(99, ipA, ipB, []byte("what?"), nil)), "protocol unreachable", 1},
 		{"unknown protocol to broadcast", toB(ipPacket(99, ipA, at("10.0.0.255"), []byte("what?"), nil)), "dropped: unknown protocol", 0},

@@ -59,7 +59,7 @@ func (h *Host) receiveIPv6(now clock.Instant, i *Iface, f *phy.Frame, b []byte, 
 	case r == drop.NotForUs && h.net.forwarding && !group:
 		return h.forward(now, p)
 	case r == drop.MulticastUnknown:
-		return h.receiveStrange(p)
+		return h.receiveUnknownGroup(p)
 	case r != drop.None:
 		h.countIP(ipv6, mib.IPInAddrErrors)
 		return dropped(r)

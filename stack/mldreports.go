@@ -104,7 +104,7 @@ func (h *Host) receiveMLD(now clock.Instant, p *packet, typ wire.ICMPv6Type) Ver
 			i.v6.mld.HearReport(now, group)
 		}
 	default:
-		return dropped(drop.BadType) // for routers
+		return h.overhearMLD() // a router of multicast would have use for it; a member of the group of all routers receives it too
 	}
 	return deliveredTo(wire.ProtocolICMPv6, 0)
 }

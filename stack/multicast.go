@@ -214,29 +214,6 @@ func (h *Host) findMembers(p *packet) bool {
 	return p.members != nil || p.dst == wire.AllHosts || p.dst == wire.AllNodes6
 }
 
-// receiveStrange is the verdict on a packet to a group of which the host is no member. Neighbour discovery and group management between
-// other stations reach the whole link through such groups: routers', other stations' solicited-node groups, the groups reported.
-func (h *Host) receiveStrange(p *packet) Verdict {
-	unknown := dropped(drop.MulticastUnknown)
-	if p.family == ipv4 {
-		if p.proto == wire.ProtocolIGMP {
-			return Verdict{Kind: Overheard, Proto: wire.ProtocolIGMP}
-		}
-		return unknown
-	}
-	c, upper, err := wire.WalkIPv6(&wire.IPv6{NextHeader: p.proto, Dst: p.dst}, p.payload)
-	if err != nil || c.HasFragment || c.Protocol != wire.ProtocolICMPv6 || len(upper) == 0 {
-		return unknown
-	}
-	switch typ := wire.ICMPv6Type(upper[0]); {
-	case typ.IsMLD():
-		return Verdict{Kind: Overheard, Proto: wire.ProtocolICMPv6, Groups: true}
-	case typ.IsND():
-		return h.overhearND()
-	}
-	return unknown
-}
-
 // receiveGroup delivers a datagram to every socket that has joined the group and has the port. No port unreachable is
 // sent about a group (RFC 1122 §3.2.2, RFC 4443 §2.4(e.3)).
 func (h *Host) receiveGroup(now clock.Instant, p *packet, port uint16, from netip.AddrPort, data []byte) Verdict {

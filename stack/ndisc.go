@@ -133,9 +133,6 @@ func (p *packet) source() wire.HardwareAddr {
 	return eth.Src
 }
 
-// overhearND is the verdict on a message of neighbour discovery that concerns another station of the same group.
-func (h *Host) overhearND() Verdict { return Verdict{Kind: Overheard, Proto: wire.ProtocolICMPv6} }
-
 // receiveAdvertisement processes a neighbour advertisement (RFC 4861 §7.2.5, RFC 4862 §5.4.4).
 func (h *Host) receiveAdvertisement(now clock.Instant, p *packet) Verdict {
 	i := p.iface

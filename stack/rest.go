@@ -54,7 +54,7 @@ func (h *Host) restSockets() error {
 		return fmt.Errorf("%d connections left, the first %v to %v, %v", len(all), c.local, c.remote, c.conn.State())
 	}
 	return firstHeld(
-		held{number(h.sockets.allListeners), "listeners"}, held{number(h.sockets.allUDP), "UDP sockets"},
+		held{len(h.sockets.connsFrom), "local addresses of connections"}, held{number(h.sockets.allListeners), "listeners"}, held{number(h.sockets.allUDP), "UDP sockets"},
 		held{len(h.sockets.icmpByID), "ICMP sockets"}, held{len(h.sockets.icmpByUDP), "ICMP sockets for a UDP port"},
 		held{len(h.sockets.raw), "protocols with raw sockets"}, held{len(h.sockets.rawSenders), "peers of raw sockets"},
 		held{len(h.sockets.frames), "kinds of frame sockets"}, held{h.ports.icmpIDs.n, "ICMP identifiers"},

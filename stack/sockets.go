@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	"smolsh/stack/wire"
@@ -10,8 +11,9 @@ import (
 // socketTable holds the host's sockets, indexed by the packets that each receives.
 type socketTable struct {
 	conns      map[flow]*TCPConn
-	peakConns  int      // largest size that conns has had, see buf.ShrinkMap
-	recent     *TCPConn // connection found last, with the key recentFlow; nil if there is none
+	connsFrom  map[netip.Addr]int // number of connections by local address
+	peakConns  int                // largest size that conns has had, see buf.ShrinkMap
+	recent     *TCPConn           // connection found last, with the key recentFlow; nil if there is none
 	recentFlow flow
 	listeners  map[flow]*TCPListener       // listeners bound to an address
 	udp        map[flow]*UDPConn           // connected UDP sockets, and those bound to an address
@@ -28,6 +30,7 @@ type socketTable struct {
 
 func (t *socketTable) init() {
 	t.conns = make(map[flow]*TCPConn)
+	t.connsFrom = make(map[netip.Addr]int)
 	t.listeners = make(map[flow]*TCPListener)
 	t.udp = make(map[flow]*UDPConn)
 	t.anyTCP = make(map[familyPort]*TCPListener)
@@ -88,6 +91,37 @@ func (t *socketTable) conn(key *flow) *TCPConn {
 		t.recent, t.recentFlow = c, *key
 	}
 	return c
+}
+
+// addConn adds a connection to the tables, and removeConn removes it.
+func (t *socketTable) addConn(key flow, c *TCPConn) {
+	t.conns[key] = c
+	t.connsFrom[c.local.Addr()]++
+}
+
+func (t *socketTable) removeConn(key flow, c *TCPConn) {
+	delete(t.conns, key)
+	a := c.local.Addr()
+	if t.connsFrom[a]--; t.connsFrom[a] == 0 {
+		delete(t.connsFrom, a)
+	}
+}
+
+// connectionsFrom returns the connections from a local address, in the order of their creation. If there are none, the call costs
+// nothing, because router advertisements with short lifetimes can make the host lose such addresses every second.
+func (t *socketTable) connectionsFrom(a netip.Addr) []*TCPConn {
+	n := t.connsFrom[a]
+	if n == 0 {
+		return nil
+	}
+	list := make([]*TCPConn, 0, n)
+	for _, c := range t.conns {
+		if c.local.Addr() == a {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b *TCPConn) int { return int(int64(a.id - b.id)) })
+	return list
 }
 
 // connections returns every connection, in the order of their creation.

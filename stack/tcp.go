@@ -301,7 +301,7 @@ func (h *Host) removeConn(c *TCPConn) {
 	h.memory.release(c)
 	c.endDoubt()
 	h.tcp.timers.Stop(&c.timer)
-	delete(h.sockets.conns, h.net.flowOf(c.local, c.remote))
+	h.sockets.removeConn(h.net.flowOf(c.local, c.remote), c)
 	h.ports.release(c)
 	if h.sockets.recent == c {
 		h.sockets.recent = nil
@@ -317,16 +317,14 @@ func (h *Host) removeConn(c *TCPConn) {
 // abortConnsFrom ends every connection from a removed local address with ErrAddrRemoved. It sends no segment to the
 // peer.
 func (h *Host) abortConnsFrom(now clock.Instant, a netip.Addr) {
-	for _, c := range h.sockets.connections() {
-		if c.local.Addr() == a {
-			c.addrRemoved = c.conn.State() != tcp.Closed
-			c.conn.Abort(now)
-			h.raiseTCP(now, c)
-			h.removeConn(c)
-			c.lastNotified = c.status()
-			c.Signal.Fire()
-			c.notify(now)
-		}
+	for _, c := range h.sockets.connectionsFrom(a) {
+		c.addrRemoved = c.conn.State() != tcp.Closed
+		c.conn.Abort(now)
+		h.raiseTCP(now, c)
+		h.removeConn(c)
+		c.lastNotified = c.status()
+		c.Signal.Fire()
+		c.notify(now)
 	}
 }
 

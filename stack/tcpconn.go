@@ -148,7 +148,7 @@ func (h *Host) addConn(id uint64, conn *tcp.Conn, i *Iface, local, remote netip.
 	c.ttl, c.mss, c.label = conn.Config().TTL, uint16(i.mss(version)), h.connLabel(local, remote)
 	c.timer.Value = c
 	c.lastNotified = c.status()
-	h.sockets.conns[h.net.flowOf(local, remote)] = c
+	h.sockets.addConn(h.net.flowOf(local, remote), c)
 	return c
 }
 

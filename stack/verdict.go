@@ -18,7 +18,7 @@ const (
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
-	Overheard                      // ARP, neighbour discovery or group reports between other stations, which the whole link receives and this host has no use for: no fault
+	Overheard                      // ARP, neighbour discovery, MLD or IGMP for other stations, which the whole link receives: no fault
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
@@ -66,7 +66,7 @@ type Verdict struct {
 	Listener bool          // true if a listener received the packet
 	Raw      bool          // true if only raw sockets, or frame sockets, received it
 	Held     bool          // true for a fragment that waits for other fragments
-	Groups   bool          // true for an overheard ICMPv6 message that is MLD's
+	MLD      bool          // true for an overheard message of MLD
 	Probe    tcp.Probe     // the segment, received or sent, is a keep-alive or a window probe
 }
 
@@ -82,7 +82,7 @@ func (v Verdict) String() string {
 	case Dropped:
 		return "dropped: " + v.Reason.String()
 	case Overheard:
-		return v.overheardWord()
+		return v.overheard() + " not for us"
 	case Transmitted:
 		if v.Probe != tcp.NoProbe {
 			return "sent: " + v.Probe.String()
@@ -114,16 +114,17 @@ func (v Verdict) String() string {
 	return "arp"
 }
 
-func (v Verdict) overheardWord() string {
+// overheard returns the name of the protocol of an Overheard packet.
+func (v Verdict) overheard() string {
 	switch {
-	case v.Groups:
-		return "mld not for us"
+	case v.MLD:
+		return "mld"
 	case v.Proto == wire.ProtocolICMPv6:
-		return "nd not for us"
+		return "nd"
 	case v.Proto == wire.ProtocolIGMP:
-		return "igmp not for us"
+		return "igmp"
 	}
-	return "arp not for us"
+	return "arp"
 }
 
 func dropped(r drop.Reason) Verdict { return Verdict{Kind: Dropped, Reason: r} }

@@ -71,10 +71,10 @@ var icmp6Words = map[ICMPv6Type]string{
 // (RFC 4443 §2.1, §2.4). All others are informational.
 func (t ICMPv6Type) IsError() bool { return t < 128 }
 
-// IsND reports whether a message of type t is one of neighbour discovery (RFC 4861 §4).
+// IsND reports whether a message of type t belongs to neighbour discovery (RFC 4861 §4).
 func (t ICMPv6Type) IsND() bool { return ICMPv6RouterSolicitation <= t && t <= ICMPv6Redirect }
 
-// IsMLD reports whether a message of type t is one of multicast listener discovery (RFC 2710 §3.1, RFC 3810 §5).
+// IsMLD reports whether a message of type t belongs to MLD (RFC 2710 §3.1, RFC 3810 §5).
 func (t ICMPv6Type) IsMLD() bool {
 	return ICMPv6ListenerQuery <= t && t <= ICMPv6ListenerDone || t == ICMPv6ListenerReportVersion2
 }

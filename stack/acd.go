@@ -190,6 +190,14 @@ func (i *Iface) addrProbe(a netip.Addr) *AddrProbe {
 	return nil
 }
 
+// tentative reports whether an interface probes for the address a, which is not the host's yet.
+func (n *netLayer) tentative(a netip.Addr) bool {
+	return n.addrProbes.Len() > 0 && slices.ContainsFunc(n.ifaces, func(i *Iface) bool {
+		c := i.addrProbe(a)
+		return c != nil && !c.done
+	})
+}
+
 // randomBetween returns a random duration between lo and hi, both included.
 func (h *Host) randomBetween(lo, hi time.Duration) time.Duration {
 	return lo + time.Duration(h.rng.Int64N(int64(hi-lo)+1))

@@ -35,7 +35,7 @@ type Advertising struct {
 	Valid       time.Duration // valid lifetime of prefixes: 30 days; NoLifetime withdraws them
 	Preferred   time.Duration // preferred lifetime of prefixes, at most Valid: 7 days; NoLifetime deprecates their addresses
 	MTU         int           // octets, 1280 to the interface's MTU; no MTU option by default
-	HopLimit    uint8         // 64
+	HopLimit    uint8         // 64; hosts of this package ignore one below 32
 	Managed     bool          // addresses by DHCPv6
 	Other       bool          // other configuration by DHCPv6
 	DNS         []netip.Addr  // DNS servers, at most four; each must be an IPv6 address

@@ -24,7 +24,9 @@
 //   - redirects of IPv4, which RFC 1122 §3.2.2.2 would have a host follow: anyone on the link can forge them, and the routes here
 //     are set by hand;
 //   - source routes: the host sends no packet by one, and does not reverse that of an echo request (RFC 7126 §4.3);
-//   - IGMPv3, and the forwarding of multicast.
+//   - IGMPv3, and the forwarding of multicast;
+//   - the subnet-router anycast address of RFC 4291 §2.6.1: a router forwards a packet to it like one to any other station of the
+//     subnet, and sends "address unreachable" because no station answers.
 //
 // Forwarding is off until SetForwarding turns it on (RFC 1122 §3.3.1.1).
 package stack

@@ -80,6 +80,10 @@ func (h *Host) mayForward(now clock.Instant, p *packet) (v Verdict, ok bool) {
 		h.countIP(p.family, mib.IPInAddrErrors)
 		return dropped(drop.MartianSource), false // RFC 4291 §2.5.2
 	}
+	if h.net.tentative(p.dst) { // RFC 4862 §5.4
+		h.countIP(p.family, mib.IPInAddrErrors)
+		return dropped(drop.NotForUs), false
+	}
 	if p.family == ipv4 && p.headerLen > wire.IPv4Len {
 		if v, ok := h.receiveOptions(now, p, true); !ok {
 			return v, false

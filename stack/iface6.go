@@ -13,15 +13,15 @@ import (
 	"smolsh/stack/wire"
 )
 
-// ipv6State is what IPv6 adds to an interface.
+// ipv6State is the IPv6 state of an interface.
 type ipv6State struct {
-	conf      *autoconf.State // what routers have advertised
+	conf      *autoconf.State // routers, prefixes, addresses and parameters from router advertisements
 	linkLocal netip.Addr      // with its zone; zero until the address is not tentative any more
 	mld       *mld.Listener   // nil while the interface is down
 	changes   []groupChange   // memberships to be reported, not yet known to mld
 	solicits  solicits
 	router    *advertiser   // nil unless the interface advertises itself as a router
-	link      autoconf.Link // what routers have said of the link
+	link      autoconf.Link // parameters of the link from router advertisements
 	running   bool          // true from start6 to stop6
 	ticked    clock.Instant // time of the last tick6
 	redraw    clock.Instant // time from which an advertisement makes the host draw its ReachableTime again
@@ -80,7 +80,8 @@ func (i *Iface) LinkLocal() netip.Addr {
 	return i.v6.linkLocal
 }
 
-// start6 is called when the interface can send packets: it reports groups, and has no link-local address yet or keeps it.
+// start6 is called when the interface can send packets. It reports the groups, probes for a link-local address unless the interface
+// has one, and asks for routers.
 func (i *Iface) start6(now clock.Instant) {
 	v := i.v6
 	v.running, v.changes = true, nil
@@ -103,9 +104,9 @@ func (i *Iface) start6(now clock.Instant) {
 	i.startSolicits(now)
 }
 
-// stop6 is called when the interface can't send packets any more. One that is switched off forgets what routers have said. One whose
-// link is down keeps it until the lifetimes end, with the connections, because the link is most often the same afterwards; it asks
-// for routers then.
+// stop6 is called when the interface can't send packets any more. An interface that is switched off forgets the routers'
+// advertisements. An interface whose link is down keeps them until their lifetimes end, and keeps its connections, because the link is
+// most often the same afterwards. start6 then asks for routers.
 func (i *Iface) stop6(now clock.Instant) {
 	v := i.v6
 	if i.host.net.forwarding {
@@ -137,8 +138,8 @@ func (i *Iface) tryLinkLocal(now clock.Instant, a netip.Addr) {
 	_, _ = i.probeAddr(now, netip.PrefixFrom(a, 64), OriginLinkLocal)
 }
 
-// addrChanged is called when the interface has got or lost the address a. Its first link-local address is the source of what it says
-// as a router or a listener. A router advertises the prefixes of its addresses.
+// addrChanged is called when the interface has got or lost the address a. Its first link-local address is the source of its
+// router advertisements and of its MLD reports. A router advertises the prefixes of its addresses.
 func (i *Iface) addrChanged(now clock.Instant, a netip.Addr) {
 	v := i.v6
 	if v == nil || a.Is4() {

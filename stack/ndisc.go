@@ -61,8 +61,8 @@ func (i *Iface) linkAddr(options wire.NDOptions, typ wire.NDOptionType) (hw wire
 	return hw, false, drop.None
 }
 
-// heard records the hardware address that a solicitation or a router advertisement from src has brought (RFC 4861 §7.2.3, §6.2.6,
-// §6.3.4). It returns the entry, nil if there is none.
+// heard records the hardware address hw of the neighbour src, from the option of a solicitation, router advertisement or redirect
+// (RFC 4861 §7.2.3, §6.2.6, §6.3.4, §8.3), or of an advertisement to a router (RFC 9131 §6.1.1). It returns the entry, nil if the cache has no room.
 func (h *Host) heard(now clock.Instant, i *Iface, src netip.Addr, hw wire.HardwareAddr) *neighbor {
 	e, what := i.neigh[ipv6].Heard(now, src, hw)
 	switch what {
@@ -252,8 +252,9 @@ func (i *Iface) advertise(a netip.Addr) {
 	i.queueReply(f, wire.GroupMAC(wire.AllNodes6))
 }
 
-// introduce tells routers of our new address a, so that they need not resolve it for the first packet to us (RFC 9131 §6.1.2). The
-// advertisement does not override what they know. Routers send no packets to link-local addresses for others.
+// introduce sends an advertisement of the new address a to all routers, so that they need not resolve it for the first packet to the
+// host (RFC 9131 §6.1.2). The advertisement does not override an entry of theirs. A link-local address needs none, because routers
+// forward no packets to it.
 func (i *Iface) introduce(a netip.Addr) {
 	if needsZone(a) || !i.hasNeighbors() {
 		return

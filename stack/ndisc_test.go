@@ -169,6 +169,10 @@ func TestND722(t *testing.T) {
 		t.Errorf("the socket's error: %v", err)
 	}
 	r.wantNeighbor(ip6A, "FAILED")
+	// An advertisement for a neighbour that has failed is one for an unknown neighbour (RFC 4861 §7.3.3, RFC 4861 §7.2.5).
+	r.receive(advertisement(ip6A, netip.MustParseAddr("fd00::22"), ip6A, "SO", targetLink(macA)).frame(), "dropped: nd unsolicited")
+	r.receive(advertisement(ip6A, wire.AllNodes6, ip6A, "O", targetLink(macA)).frame(), "nd not for us")
+	r.wantNeighbor(ip6A, "FAILED")
 	r.n.run(time.Minute)
 	for k := range 20 {
 		_ = u.Send(r.n.now, []byte{byte(k)}, port(ip6A, 9))
@@ -399,6 +403,18 @@ func TestND9131(t *testing.T) {
 	r.receive(advertisement(distant, wire.AllNodes6, distant, "", targetLink(macA)).frame(), "nd not for us") // no neighbour
 	r.wantNeighbor(distant, "")
 	r.receive(advertisement(llC, wire.AllNodes6, llC, "").frame(), "nd not for us") // no link-layer address
+	asleep := netip.MustParseAddr("fd00::a51e")
+	u, err := r.h.BindUDP(port(netip.Addr{}, 0))
+	if err == nil {
+		err = u.Send(r.n.now, nil, port(asleep, 9))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.n.run(4 * time.Second)
+	r.wantNeighbor(asleep, "FAILED") // until it wakes
+	r.receive(advertisement(asleep, wire.AllRouters6, asleep, "", targetLink(macC)).frame(), "icmp6")
+	r.wantNeighbor(asleep, "STALE "+macC.String())
 	r.h.SetForwarding(r.n.now, false)
 	r.n.run(5 * time.Second)
 	r.take()
@@ -486,5 +502,30 @@ func TestNDUnreachable(t *testing.T) {
 	}
 	if strings.Count(text, ask) != 3 {
 		t.Errorf("sent %q", got)
+	}
+}
+
+// TestTentativeNotForwarded: a router discards packets to an address for which it probes, and does not look for the address among its
+// neighbours (RFC 4862 §5.4).
+func TestTentativeNotForwarded(t *testing.T) {
+	r := settled(t, "fd00::2/64")
+	r.h.SetForwarding(r.n.now, true)
+	nine := netip.MustParseAddr("fd00::9")
+	for _, tentative := range []string{"fd00::9/64", "10.0.0.9/24"} {
+		if _, err := r.i.ProbeAddr(r.n.now, netip.MustParsePrefix(tentative)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.n.run(500 * time.Millisecond)
+	r.take()
+	r.receive(toB6(ip6Packet(wire.ProtocolUDP, ip6A, nine, udp6(port(ip6A, 1), port(nine, 9), nil), nil)), "dropped: not for us")
+	r.receive(toB(udpPacket(port(ipA, 1), port(netip.MustParseAddr("10.0.0.9"), 9), nil)), "dropped: not for us")
+	for _, line := range r.take() {
+		if strings.HasPrefix(line, "NS fd00::9 <- fd00::2") {
+			t.Errorf("sent %s", line)
+		}
+	}
+	if e := r.i.neigh[ipv6].Get(nine); e != nil {
+		t.Errorf("a neighbour %v", e.Addr)
 	}
 }

@@ -77,8 +77,9 @@ func (n *netLayer) forgetRedirects(match func(route.Route) bool) {
 	})
 }
 
-// sendRedirect tells the source of the packet p, which the router sends back to the link from which it came, of the better first hop
-// way (RFC 4861 §8.2): a neighbour of ours, or the destination itself. The rate is that of errors.
+// sendRedirect sends a redirect to the source of the packet p, which the router forwards to the link on which p arrived (RFC 4861
+// §8.2). The redirect names the next hop way as the better first hop: another router, or the destination itself. Redirects share the
+// rate limit of ICMP errors.
 func (h *Host) sendRedirect(now clock.Instant, p *packet, way hop) {
 	i := p.iface
 	onLink := h.net.routes.OnLink(p.src)

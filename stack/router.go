@@ -108,21 +108,21 @@ func (h *Host) receiveRouterAdvertisement(now clock.Instant, p *packet) Verdict 
 	return deliveredTo(wire.ProtocolICMPv6, 0)
 }
 
-// forgetRouters forgets everything that routers have said on the interface.
+// forgetRouters removes everything that the interface has learnt from router advertisements and redirects.
 func (i *Iface) forgetRouters(now clock.Instant) {
 	i.host.net.forgetRedirects(func(r route.Route) bool { return r.Out == int(i.index) })
 	i.v6.conf.Flush(now)
 	i.applyAutoconf(now)
 }
 
-// routerGone is called when a neighbour says that it is no router any more (RFC 4861 §7.2.5).
+// routerGone is called when an advertisement of a router lacks the router flag (RFC 4861 §7.2.5).
 func (i *Iface) routerGone(now clock.Instant, router netip.Addr) {
 	i.v6.conf.RouterGone(now, router)
 	i.host.net.dropRedirects(router)
 	i.applyAutoconf(now)
 }
 
-// applyAutoconf makes the changes that follow from what routers have advertised.
+// applyAutoconf applies to the host each change that package autoconf reports: addresses, routes and parameters.
 func (i *Iface) applyAutoconf(now clock.Instant) {
 	n := &i.host.net
 	i.host.workPending()
@@ -171,7 +171,7 @@ func (i *Iface) applyAutoconf(now clock.Instant) {
 	}
 }
 
-// configure probes for an address that a router's prefix has given.
+// configure probes for an address that the interface has made from a router's prefix.
 func (i *Iface) configure(now clock.Instant, c autoconf.Change) {
 	origin := OriginAutoconf
 	if c.Temporary {

@@ -140,7 +140,7 @@ func TestND611(t *testing.T) {
 // IPv6's packets, but not IPv4's (RFC 4861 §6.3.4, RFC 4861 §6.3.2, RFC 2464 §2).
 func TestND634Link(t *testing.T) {
 	r := settled(t, "fd00::2/64", "10.0.0.2/24")
-	r.ra(wire.RouterAdvertisement{HopLimit: 9, ReachableTime: 4000, RetransTimer: 250}, mtuOption(1400))
+	r.ra(wire.RouterAdvertisement{HopLimit: 39, ReachableTime: 4000, RetransTimer: 250}, mtuOption(1400))
 	c := r.i.neigh[ipv6].Config()
 	if c.Interval != 250*time.Millisecond {
 		t.Errorf("the retransmission timer is %v", c.Interval)
@@ -162,7 +162,7 @@ func TestND634Link(t *testing.T) {
 		}
 		r.n.pump()
 		for _, f := range r.raw {
-			if len(f) > 1414 || f[wire.EthernetLen+7] != 9 {
+			if len(f) > 1414 || f[wire.EthernetLen+7] != 39 {
 				t.Errorf("a frame of %d octets with hop limit %d", len(f), f[wire.EthernetLen+7])
 			}
 		}
@@ -179,13 +179,13 @@ func TestND634Link(t *testing.T) {
 	}
 	r.receive(ndFrame(macA, ip6A, ip6B, 64, echo6Message(ip6A, ip6B)), "echo reply")
 	r.n.pump()
-	if f := r.raw[len(r.raw)-1]; f[wire.EthernetLen+7] != 9 {
+	if f := r.raw[len(r.raw)-1]; f[wire.EthernetLen+7] != 39 {
 		t.Errorf("the answer's hop limit is %d", f[wire.EthernetLen+7])
 	}
 	r.take()
 	// Values of zero change nothing, and an MTU above the link's or below the least is ignored.
 	r.ra(wire.RouterAdvertisement{}, mtuOption(1279))
-	if r.i.mtuOf(ipv6) != 1400 || r.i.hopLimit(ipv6) != 9 {
+	if r.i.mtuOf(ipv6) != 1400 || r.i.hopLimit(ipv6) != 39 {
 		t.Errorf("mtu %d, hop limit %d", r.i.mtuOf(ipv6), r.i.hopLimit(ipv6))
 	}
 	r.ra(wire.RouterAdvertisement{}, mtuOption(9000))

@@ -80,6 +80,7 @@ type Refusals struct {
 	BadLifetime uint64 // autonomous prefixes with a preferred lifetime above the valid one (RFC 4862 §5.5.3 (c))
 	BadLength   uint64 // autonomous prefixes of another length than 64 (RFC 4862 §5.5.3 (d))
 	BadMTU      uint64 // MTUs below 1280 (RFC 4861 §6.3.4), or above the interface's (RFC 2464 §2)
+	BadHopLimit uint64 // hop limits below 32
 	BadTimer    uint64 // reachable times above an hour, and retransmission timers outside 0.1 s to 60 s
 	TwoHourRule uint64 // valid lifetimes that the two-hour rule has replaced (RFC 4862 §5.5.3 (e))
 	Duplicate   uint64 // addresses that the State gave up because each candidate was a duplicate (RFC 7217 §6)

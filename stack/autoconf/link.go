@@ -6,8 +6,9 @@ import (
 	"smolsh/stack/wire"
 )
 
-// Bounds of the times that a router may set.
+// Bounds of the parameters that a router may set.
 const (
+	minHopLimit  = 32                     // packets with a lower one might not arrive, and one forged message would be enough; deviates: RFC 4861 §6.3.4
 	maxReachable = time.Hour              // RFC 4861 §6.2.1, AdvReachableTime
 	minRetrans   = 100 * time.Millisecond // a shorter timer would flood the link with solicitations
 	maxRetrans   = time.Minute            // a longer timer would let neighbour unreachability detection last for ever
@@ -30,7 +31,11 @@ type Link struct {
 // (RFC 4861 §6.3.4).
 func (s *State) learnTimers(m *wire.RouterAdvertisement) {
 	s.link.Managed, s.link.Other = m.Managed, m.Other
-	if m.HopLimit != 0 {
+	switch {
+	case m.HopLimit == 0:
+	case m.HopLimit < minHopLimit:
+		s.refused.BadHopLimit++
+	default:
 		s.link.HopLimit = m.HopLimit
 	}
 	s.learnTimer(&s.link.ReachableTime, m.ReachableTime, 0, maxReachable)

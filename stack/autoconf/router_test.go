@@ -116,8 +116,12 @@ func TestParameters(t *testing.T) {
 	}
 	w.deliver(r1, wire.RouterAdvertisement{ReachableTime: 3_600_001, RetransTimer: 99}, mtu(1279), mtu(0))
 	w.deliver(r1, wire.RouterAdvertisement{ReachableTime: 1<<32 - 1, RetransTimer: 60_001})
+	w.deliver(r1, wire.RouterAdvertisement{HopLimit: 1})
+	w.deliver(r1, wire.RouterAdvertisement{HopLimit: 31})
 	w.want("out of bounds")
-	w.refused("out of bounds", Refusals{BadTimer: 4, BadMTU: 2})
+	w.refused("out of bounds", Refusals{BadTimer: 4, BadMTU: 2, BadHopLimit: 2})
+	w.deliver(r1, wire.RouterAdvertisement{HopLimit: 32})
+	w.want("the least hop limit", "0s hops 32")
 	w.deliver(r1, wire.RouterAdvertisement{HopLimit: 255, ReachableTime: 3_600_000, RetransTimer: 60_000}, mtu(1280), mtu(1<<32-1))
 	w.want("at the bounds; the last option counts", "0s mtu 4294967295", "0s hops 255", "0s reachable 1h0m0s", "0s retrans 1m0s")
 	w.s.Flush(w.now)

@@ -76,21 +76,21 @@ func (c *Cache[W]) Heard(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) 
 type Advertisement struct{ Router, Solicited, Override bool }
 
 // Advertised updates the entry of a from a neighbour advertisement that the caller has validated (RFC 4861 §7.2.5). hw is the
-// target link-layer address, valid if hasHW is true. Advertised never creates an entry, and ignores an advertisement for a FAILED one,
-// which RFC 4861 would have deleted. It also ignores one without an address for an INCOMPLETE entry: §7.2.5 demands that, where the
+// target link-layer address, valid if hasHW is true. Advertised never creates an entry. A FAILED entry counts as none, because
+// RFC 4861 §7.3.3 deletes it. Advertised also ignores an advertisement without an address for an INCOMPLETE entry: §7.2.5 demands that, where the
 // table of appendix C updates IsRouter.
 //
 // If Demoted is true in the returned entry, the caller must remove the neighbour from its default routers (§7.2.5). The router
 // flag of a PERMANENT entry may change, but not the entry's state or address.
 func (c *Cache[W]) Advertised(now clock.Instant, a netip.Addr, hw wire.HardwareAddr, hasHW bool, adv Advertisement) (*Entry[W], Learned) {
 	e := c.entries[a]
-	if e == nil {
+	if e == nil || e.State == Failed {
 		return nil, Ignored
 	}
 	e.Demoted = false
 	differs := hasHW && e.Usable() && hw != e.HW
 	switch {
-	case e.State == Failed, e.State == Incomplete && !hasHW, differs && e.State == Permanent:
+	case e.State == Incomplete && !hasHW, differs && e.State == Permanent:
 		return e, Ignored
 	case differs && !adv.Override: // case I
 		if e.State != Reachable {

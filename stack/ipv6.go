@@ -43,10 +43,15 @@ func (p *packet) scoped(a netip.Addr) netip.Addr {
 
 // receiveIPv6 processes an IPv6 packet. group is true if the frame was sent to a link-layer group address.
 func (h *Host) receiveIPv6(now clock.Instant, i *Iface, f *phy.Frame, b []byte, group bool) Verdict {
+	p := &packet{frame: f, iface: i, family: ipv6}
 	if !i.speaksIPv6() {
+		if p.parse(b) == nil && p.dst.IsMulticast() {
+			if v := h.receiveStrange(p); v.Kind == Overheard {
+				return v
+			}
+		}
 		return dropped(drop.IPv6Off)
 	}
-	p := &packet{frame: f, iface: i, family: ipv6}
 	if r := h.receiveHeader(p, b); r != drop.None {
 		return dropped(r)
 	}

@@ -372,7 +372,10 @@ func TestNDLink(t *testing.T) {
 	r.n.run(time.Minute)
 	r.wantRoutes()
 	r.wantSent()
-	if v := r.h.Receive(r.n.now, r.i, routerAdvertisement(llA, wire.RouterAdvertisement{}).frame()); v != dropped(drop.IPv6Off) {
+	if v := r.h.Receive(r.n.now, r.i, routerAdvertisement(llA, wire.RouterAdvertisement{}).frame()); v.String() != "nd not for us" {
+		t.Errorf("%v", v)
+	}
+	if v := r.h.Receive(r.n.now, r.i, advertisement(ip6A, r.ll, ip6A, "S").frame()); v != dropped(drop.IPv6Off) {
 		t.Errorf("%v", v)
 	}
 	if err := r.i.SetMTU(1280); err != nil {

@@ -3,11 +3,8 @@ package repl
 import (
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -247,21 +244,4 @@ func columns(items []string, width int) string {
 		b.WriteString(color.New(color.Faint).Sprintf("… %d in all: type more of it", len(items)) + "\n")
 	}
 	return b.String()
-}
-
-// suspend stops the process group until SIGCONT, as a terminal does for Ctrl-Z. The system does not stop the group if
-// no process could continue it.
-func (e *editor) suspend() {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGCONT)
-	defer signal.Stop(c)
-	io.WriteString(e.sh.cfg.Stdout, pasteOff+"\n")
-	e.rl.Terminal.ExitRawMode()
-	syscall.Kill(0, syscall.SIGTSTP)
-	select {
-	case <-c:
-	case <-time.After(escapeWait):
-	}
-	e.rl.Terminal.EnterRawMode()
-	io.WriteString(e.sh.cfg.Stdout, pasteOn)
 }

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // history holds the statements typed in this run and in earlier ones. A statement may have several lines.
@@ -46,7 +44,7 @@ func loadHistory(path string) (h *history, warning string) {
 	if path == "" {
 		return h, ""
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // O_NONBLOCK, because opening a FIFO would block
+	f, err := os.OpenFile(path, os.O_RDONLY|noWait, 0) // because opening a FIFO would wait
 	if err != nil {
 		return h, ""
 	}
@@ -120,7 +118,7 @@ func (h *history) create(path string, flag int) *os.File {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|unix.O_NONBLOCK|flag, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|noWait|flag, 0o600)
 	if err != nil {
 		return nil
 	}

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 )
 
 // Runes of a private plane stand for events that readline does not support. The keyboard can't send them, since input
@@ -28,8 +26,9 @@ const (
 // While no line is wanted it delivers none, so that a command can read the terminal itself. It collects the text of a
 // bracketed paste, and lets other goroutines wake readline up.
 type input struct {
-	fd   int
-	wake [2]*os.File // a pipe that wakes Read up
+	terminal *os.File
+	wake     [2]*os.File // a pipe that wakes Read up
+	reading
 
 	mu      sync.Mutex
 	raw     []byte   // octets read and not interpreted yet
@@ -58,7 +57,7 @@ func newInput(f *os.File) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &input{fd: int(f.Fd()), wake: [2]*os.File{r, w}}, nil
+	return &input{terminal: f, wake: [2]*os.File{r, w}}, nil
 }
 
 // set changes the state and wakes Read up.
@@ -120,34 +119,14 @@ func (in *input) deliver(p []byte) (int, error) {
 // wait waits until there are octets to deliver, or the state has changed.
 func (in *input) wait() {
 	in.mu.Lock()
-	fds := []unix.PollFd{{Fd: int32(in.wake[0].Fd()), Events: unix.POLLIN}}
-	if in.open && !in.ended {
-		fds = append(fds, unix.PollFd{Fd: int32(in.fd), Events: unix.POLLIN})
-	}
-	timeout := -1
+	open, timeout := in.open && !in.ended, -1
 	if len(in.raw) > 0 && !in.pasting {
 		timeout = int(escapeWait / time.Millisecond)
 	}
 	in.mu.Unlock()
-	n, err := unix.Poll(fds, timeout)
-	if err != nil && err != unix.EINTR {
-		in.ended = true
-		return
-	}
-	if fds[0].Revents != 0 {
-		in.wake[0].Read(make([]byte, 64))
-	}
-	var got []byte
-	if len(fds) > 1 && fds[1].Revents != 0 {
-		buf := make([]byte, 4096)
-		k, err := unix.Read(in.fd, buf)
-		if k <= 0 && err != unix.EINTR && err != unix.EAGAIN {
-			in.ended = true
-		}
-		got = buf[:max(k, 0)]
-	}
+	got, late := in.read(open, timeout)
 	in.mu.Lock()
-	if n == 0 && timeout > 0 {
+	if late {
 		in.raw = in.raw[1:]
 	}
 	in.raw = append(in.raw, got...)

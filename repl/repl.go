@@ -22,7 +22,6 @@ import (
 	"github.com/chzyer/readline"
 	"github.com/fatih/color"
 	"github.com/mattn/go-isatty"
-	"golang.org/x/sys/unix"
 
 	"smolsh/script"
 	"smolsh/stack/crash"
@@ -95,18 +94,14 @@ func (sh *Shell) width() int {
 
 // size returns the terminal's size, zeros if it is unknown.
 func (sh *Shell) size() (columns, rows int) {
-	ws, err := unix.IoctlGetWinsize(int(sh.cfg.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0, 0
-	}
-	return int(ws.Col), int(ws.Row)
+	return TerminalSize(sh.cfg.Stdout)
 }
 
 // Run reads and runs lines until the end of the input, exit() or SIGTERM, and returns the exit status.
 func (sh *Shell) Run(s *script.Session) int {
 	sh.s = s
 	var stop func() // makes the reader return
-	if term := os.Getenv("TERM"); term == "dumb" || term == "" || !isatty.IsTerminal(sh.cfg.Stdout.Fd()) {
+	if term := os.Getenv("TERM"); term == "dumb" || term == "" || !canEdit || !isatty.IsTerminal(sh.cfg.Stdout.Fd()) {
 		sh.plain = newPlain(sh)
 		stop = sh.plain.stop
 	} else {
@@ -181,7 +176,7 @@ const statusTerminated = 128 + int32(syscall.SIGTERM)
 // watch ends the shell on SIGTERM, and tells readline about a new width. The returned function ends the watch.
 func (sh *Shell) watch(stop func()) func() {
 	c := make(chan os.Signal, 2)
-	signal.Notify(c, syscall.SIGTERM, syscall.SIGWINCH)
+	signal.Notify(c, syscall.SIGTERM, resized)
 	go func() {
 		for sig := range c {
 			if sig == syscall.SIGTERM {

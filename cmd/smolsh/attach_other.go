@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux || portable
 
 package main
 
@@ -9,10 +9,15 @@ import (
 	"smolsh/stack/lab"
 )
 
-func (o *options) private(l *shellLab, w *lab.World) error { return o.attach(l, w, nil) }
+// private returns an error, as attach does. openLab does not call it on this system.
+func (o *options) private(l *shellLab, w *lab.World) error {
+	return o.attach(l, w, []device{{Kind: "lab"}})
+}
 
-func (o *options) attach(*shellLab, *lab.World, []device) error {
-	return deviceError(errors.New("TAP and TUN devices are opened on Linux only; there are loopback and sim"))
+// attach returns the error that the devices need Linux.
+func (o *options) attach(_ *shellLab, _ *lab.World, devices []device) error {
+	why := doctor.OnlyLinux("--device " + doctor.Device(devices[0]).String())
+	return deviceError(errors.New(why.Text()))
 }
 
 // equip does nothing, because outside Linux a checkup checks no device.

@@ -4,10 +4,35 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strconv"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// smolsh builds the program with the build tags of this test, and returns its path.
+func smolsh(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "smolsh")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	args := []string{"build", "-o", path}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-tags" {
+				args = append(args, "-tags", s.Value)
+			}
+		}
+	}
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
 
 // exitStatus is the command "status N smolsh …": the program must end with exit status N.
 func exitStatus(ts *testscript.TestScript, neg bool, args []string) {

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !portable
 
 package main
 
@@ -31,16 +31,6 @@ const (
 	ours   = "192.168.69.1"
 	kernel = "192.168.69.100"
 )
-
-// smolsh builds the program and returns its path.
-func smolsh(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "smolsh")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return path
-}
 
 // namespace moves the calling goroutine permanently into a new network namespace with tap0.
 func namespace(t *testing.T) {

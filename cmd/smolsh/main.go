@@ -12,7 +12,6 @@ import (
 	"unicode"
 
 	"github.com/mattn/go-isatty"
-	"golang.org/x/sys/unix"
 
 	"smolsh/repl"
 	"smolsh/script"
@@ -197,14 +196,11 @@ func terminal() (columns, rows int) {
 	if !isatty.IsTerminal(os.Stdout.Fd()) {
 		return 0, 0
 	}
-	ws, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0, 0
-	}
+	columns, rows = repl.TerminalSize(os.Stdout)
 	if term := os.Getenv("TERM"); term == "dumb" || term == "" {
-		ws.Row = 0
+		rows = 0
 	}
-	return int(ws.Col), int(ws.Row)
+	return columns, rows
 }
 
 func columns() int {

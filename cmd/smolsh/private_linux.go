@@ -1,3 +1,5 @@
+//go:build !portable
+
 package main
 
 import (
@@ -82,9 +84,6 @@ func self() string {
 	}
 	return "/proc/self/exe"
 }
-
-// apart gives a worker a process group of its own, so that the keyboard's signals reach the runner alone.
-func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 // cloneProcess runs a copy of this process in a new user and a new network namespace and waits for its end. If ran is
 // false, the copy could not start, for the reason why.

@@ -1,11 +1,9 @@
-//go:build !linux
+//go:build !linux || portable
 
 package main
 
 import (
 	"os"
-	"os/exec"
-	"syscall"
 
 	"smolsh/cmd/smolsh/doctor"
 )
@@ -15,9 +13,10 @@ func insidePrivate() (inside bool, report *os.File) { return false, nil }
 
 // enterPrivate returns the reason why there is no private lab.
 func enterPrivate() (status int, ran bool, why *doctor.Obstacle) {
-	return 0, false, &doctor.Obstacle{Why: "the private lab needs Linux", Cure: "--device sim and --device loopback are everywhere"}
+	return 0, false, doctor.OnlyLinux("the private lab")
 }
 
+// insideObstacle returns nil, because no process is inside a namespace.
 func insideObstacle(error) *doctor.Obstacle { return nil }
 
 // self returns the path of the program's own file.
@@ -25,6 +24,3 @@ func self() string {
 	path, _ := os.Executable()
 	return path
 }
-
-// apart gives a worker a process group of its own, so that the keyboard's signals reach the runner alone.
-func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

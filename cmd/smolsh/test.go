@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -196,9 +195,9 @@ func testWorker() *exec.Cmd {
 // serveTests is a worker. At its end it ends the programs of tests, but not in ExitFull, when memory is full: there the runner does.
 func serveTests(c *scenario.Config) error {
 	os.Unsetenv(workerMark) // not for programs that tests start
-	requests, replies, page := scenario.WorkerFiles()
-	for _, f := range []*os.File{requests, replies, page} {
-		syscall.CloseOnExec(int(f.Fd()))
+	requests, replies, page, err := scenario.WorkerFiles()
+	if err != nil {
+		return err
 	}
 	position, err := scenario.MapPosition(page)
 	if err != nil {

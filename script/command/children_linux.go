@@ -1,3 +1,5 @@
+//go:build !portable
+
 package command
 
 import (
@@ -198,6 +200,13 @@ func awaitExit(pid int) {
 			return
 		}
 	}
+}
+
+// await waits for the program's end and reads its exit status. It returns with p.mu locked.
+func (p *Program) await() {
+	awaitExit(p.pid)
+	p.mu.Lock()
+	_ = p.cmd.Wait() // the error is ignored, since ProcessState holds the exit status
 }
 
 // signalGroup sends a signal to a process group.

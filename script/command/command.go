@@ -31,16 +31,16 @@ type Command struct {
 	started     time.Time
 }
 
-// New returns a command line of /bin/sh that has not started.
+// New returns a command line of the system's shell that has not started.
 func New(line string) *Command {
-	cmd := exec.Command("/bin/sh", "-c", line)
+	cmd := shell(line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return &Command{cmd: cmd, said: func() {}}
 }
 
 // Apart gives a command that has not started a process group of its own. It is for a line whose processes are all in the background:
 // the keyboard's interrupt, which is for the group in the foreground, does not reach them.
-func (c *Command) Apart() { c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
+func (c *Command) Apart() { separate(c.cmd) }
 
 // Run runs the command to its end. Meanwhile the keyboard's quit (SIGQUIT) is the command's alone, as with system(3).
 // Any goroutine may call it, but only one call is allowed.

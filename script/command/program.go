@@ -148,9 +148,7 @@ func (p *Program) Run() {
 	if p.Timeout >= 0 {
 		defer time.AfterFunc(p.Timeout, func() { p.Stop(task.ErrTimedOut) }).Stop()
 	}
-	awaitExit(p.pid)
-	p.mu.Lock()
-	_ = p.cmd.Wait() // the error is ignored, since ProcessState holds the exit status
+	p.await()
 	p.ended, p.status = true, exitStatus(p.cmd.ProcessState)
 	p.mu.Unlock()
 	disown(p.pid)

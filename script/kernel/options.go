@@ -31,7 +31,11 @@ func (c *Call) setter() (setter, error) {
 func (k setter) control(_, _ string, raw syscall.RawConn) error {
 	return onSocket(raw, func(fd int) error {
 		for _, o := range k.list {
-			if err := setOption[o.Name](fd, o.Value); err != nil {
+			set := setOption[o.Name]
+			if set == nil {
+				return k.c.errorf("%s: smolsh sets no such option of the kernel's sockets on this system", o.Name)
+			}
+			if err := set(fd, o.Value); err != nil {
 				return k.c.errorf("%s: %v", o.Name, err)
 			}
 		}

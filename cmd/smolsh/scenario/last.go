@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-
-	"golang.org/x/sys/unix"
 )
 
 // Failed is a test that failed with a seed.
@@ -101,7 +99,7 @@ func UpdateRecord(path string, tests []Test, result Result) error {
 		return err
 	}
 	defer lock.Close() // which unlocks it
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+	if err := lockFile(lock); err != nil {
 		return err
 	}
 	r, err := ReadRecord(path)

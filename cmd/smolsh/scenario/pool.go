@@ -47,6 +47,9 @@ func (c *Config) Close() {
 	for _, w := range idle {
 		w.requests.Close()
 		w.end()
+		if w.position != nil {
+			w.position.close()
+		}
 	}
 }
 
@@ -93,8 +96,7 @@ func (c *Config) start() (*worker, error) {
 	defer page.Close()
 	cmd := c.Worker()
 	said := &head{}
-	cmd.Stdout, cmd.Stderr = said, said
-	cmd.ExtraFiles = []*os.File{requests, replies, page}
+	carry(cmd, requests, replies, page, said)
 	if err := command.Start(cmd); err != nil {
 		in.Close()
 		out.Close()
@@ -113,12 +115,6 @@ func (c *Config) start() (*worker, error) {
 		return said.cause(err)
 	}
 	return w, nil
-}
-
-// WorkerFiles returns, in a worker process, the files that the runner passed to it.
-func WorkerFiles() (requests, replies, page *os.File) {
-	const first = 3 // file descriptor of the first of exec.Cmd's ExtraFiles
-	return os.NewFile(first, "requests"), os.NewFile(first+1, "replies"), os.NewFile(first+2, "position")
 }
 
 // here starts a worker in the runner's own process. It can't be killed, so a test that does not end keeps running.

@@ -5,13 +5,13 @@ import (
 	"os"
 
 	"go.starlark.net/syntax"
-	"golang.org/x/sys/unix"
 )
 
 // A Position is a page of memory that a worker shares with the runner. It holds the position of the statement that the worker ran
 // last, so that the runner can name the statement of a worker that died.
 type Position struct {
 	page []byte
+	path string          // path of the file, which close removes; "" if it has none, and in a worker
 	last syntax.Position // newest position written; only the worker uses it
 }
 
@@ -19,23 +19,27 @@ const positionSize = 4096
 
 // newPosition makes a page, and an open file by which a worker process maps the same page. The caller closes the file.
 func newPosition() (*Position, *os.File, error) {
-	f, err := sharedFile()
+	f, path, err := sharedFile()
 	if err != nil {
 		return nil, nil, err
 	}
 	if err = f.Truncate(positionSize); err == nil {
 		var p *Position
 		if p, err = MapPosition(f); err == nil {
+			p.path = path
 			return p, f, nil
 		}
 	}
 	f.Close()
+	if path != "" {
+		_ = os.Remove(path)
+	}
 	return nil, nil, err
 }
 
 // MapPosition maps the page of the file that the runner passed to this worker.
 func MapPosition(f *os.File) (*Position, error) {
-	page, err := unix.Mmap(int(f.Fd()), 0, positionSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	page, err := mapPage(f)
 	if err != nil {
 		return nil, err
 	}
@@ -71,4 +75,10 @@ func (p *Position) get() (file string, line int) {
 // clear removes the position before a request. The worker must be idle.
 func (p *Position) clear() { binary.LittleEndian.PutUint32(p.page, 0) }
 
-func (p *Position) close() { _ = unix.Munmap(p.page) }
+// close ends the mapping, and removes the file if it has a path. The worker must have ended.
+func (p *Position) close() {
+	unmapPage(p.page)
+	if p.path != "" {
+		_ = os.Remove(p.path)
+	}
+}

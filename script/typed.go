@@ -226,15 +226,19 @@ func (s *Session) display(v starlark.Value) string {
 			return text
 		}
 	}
-	text := s.clean(v.String())
-	if _, ok := v.(*table.Table); ok && s.cfg.Heading != nil {
-		head, rest, more := strings.Cut(text, "\n")
-		text = s.cfg.Heading(head)
-		if more {
-			text += "\n" + rest
+	if t, ok := v.(*table.Table); ok {
+		text, headed := t.Format()
+		text = s.clean(text)
+		if headed && s.cfg.Heading != nil {
+			head, rest, more := strings.Cut(text, "\n")
+			text = s.cfg.Heading(head)
+			if more {
+				text += "\n" + rest
+			}
 		}
+		return text
 	}
-	return text
+	return s.clean(v.String())
 }
 
 // Incomplete reports whether typed text begins a statement that more lines, or an empty line, could complete.

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	between     = 2   // blanks between two columns
+	between     = 2   // blanks between two columns where there is room, otherwise one
 	textRoom    = 24  // fewest cells into which the last column is folded
 	detailWidth = 100 // width of details in cells without a terminal
 )
@@ -42,14 +42,17 @@ func (t *Table) String() string {
 // Format formats the table in columns as wide as their content. headed is true if the first line has the columns' names.
 //
 // A table that is too wide for the terminal loses the columns that are empty in every row, unless a script chose them. If it is still
-// too wide, its lists have a line for each element, and the last column is folded at words. If that is not enough either, each
-// row becomes a block of names and values. No value is cut.
+// too wide, one blank separates its columns, its lists have a line for each element, and the last column is folded at words. If that is
+// not enough either, each row becomes a block of names and values. No value is cut.
 func (t *Table) Format() (text string, headed bool) {
 	room := t.env.Width()
 	g := t.grid(t.visible())
 	if room > 0 && g.total() > room {
 		if t.shown == nil {
 			g.dropEmpty()
+		}
+		if g.total() > room {
+			g.gap = 1
 		}
 		if g.total() > room {
 			g.divideLists(t)
@@ -79,13 +82,14 @@ type grid struct {
 	head  []string     // their names
 	right []bool       // whether a column is aligned to the right
 	cells [][][]string // the lines of each cell, by row and column
+	gap   int          // blanks between two columns
 
 	widths []int // the number of cells that each column occupies, nil until measured
 }
 
 // grid returns the text of these columns, with one line in each cell.
 func (t *Table) grid(cols []int) *grid {
-	g := &grid{cols: slices.Clone(cols)}
+	g := &grid{cols: slices.Clone(cols), gap: between}
 	for _, c := range cols {
 		g.head = append(g.head, t.Columns[c].Name)
 		g.right = append(g.right, len(t.Rows) > 0 && !t.Columns[c].Left && !slices.ContainsFunc(t.Rows, func(r *Row) bool { return !numeric(r.Values[c]) }))
@@ -133,7 +137,7 @@ func (g *grid) measure(j int) int {
 
 // total returns the number of cells that the widest line occupies.
 func (g *grid) total() int {
-	n := between * (len(g.cols) - 1)
+	n := g.gap * (len(g.cols) - 1)
 	for j := range g.cols {
 		n += g.width(j)
 	}
@@ -208,7 +212,7 @@ func (g *grid) line(texts []string) string {
 	for j, s := range texts {
 		pad := strings.Repeat(" ", max(0, g.width(j)-screen.Width(s)))
 		if j > 0 {
-			b.WriteString(strings.Repeat(" ", between))
+			b.WriteString(strings.Repeat(" ", g.gap))
 		}
 		if g.right[j] {
 			b.WriteString(pad + s)

@@ -30,7 +30,7 @@ func TestPrinting(t *testing.T) {
 	for width, want := range map[int]string{
 		0:  "NAME    MTU  RX-BYTES\neth0   1500         7\na     65535",
 		24: "NAME    MTU  RX-BYTES\neth0   1500         7\na     65535",
-		20: "name: eth0\n  mtu: 1500\n  rx_bytes: 7\nname: a\n  mtu: 65535",
+		18: "name: eth0\n  mtu: 1500\n  rx_bytes: 7\nname: a\n  mtu: 65535",
 	} {
 		if got := interfaces(width).String(); got != want {
 			t.Errorf("%d columns:\n%s\nwant\n%s", width, got, want)
@@ -63,7 +63,7 @@ func TestDetails(t *testing.T) {
 	}
 }
 
-// TestNarrow: a table that is too wide loses empty columns first, then its lists have a line for each element, then its last column is folded at
+// TestNarrow: a table that is too wide loses empty columns first and blanks between the others, then its lists have a line for each element, then its last column is folded at
 // words, and at last its rows become blocks, in which a column stands below itself.
 func TestNarrow(t *testing.T) {
 	wide := func(width int) *Table {
@@ -78,10 +78,10 @@ func TestNarrow(t *testing.T) {
 			"a              10.0.0.1/24,10.0.0.2/24  the first of all the rows of it\neth0                                    last",
 		64: "NAME  ADDRESSES                ABOUT\n" +
 			"a     10.0.0.1/24,10.0.0.2/24  the first of all the rows of it\neth0                           last",
-		52: "NAME  ADDRESSES     ABOUT\n" +
-			"a     10.0.0.1/24,  the first of all the rows of it\n      10.0.0.2/24\neth0                last",
-		44: "NAME  ADDRESSES     ABOUT\n" +
-			"a     10.0.0.1/24,  the first of all the\n      10.0.0.2/24   rows of it\neth0                last",
+		52: "NAME ADDRESSES    ABOUT\n" +
+			"a    10.0.0.1/24, the first of all the rows of it\n     10.0.0.2/24\neth0              last",
+		44: "NAME ADDRESSES    ABOUT\n" +
+			"a    10.0.0.1/24, the first of all the rows\n     10.0.0.2/24  of it\neth0              last",
 		40: "name: a\n  addresses: 10.0.0.1/24,10.0.0.2/24\n  about: the first of all the rows of it\nname: eth0\n  about: last",
 		24: "name: a\n  addresses:\n    10.0.0.1/24,\n    10.0.0.2/24\n  about: the first of\n    all the rows of it\nname: eth0\n  about: last",
 	} {
@@ -97,7 +97,7 @@ func TestNarrow(t *testing.T) {
 
 // TestBlocksAlign: the values of a column stand below each other in all blocks.
 func TestBlocksAlign(t *testing.T) {
-	x := New(terminal(26), "x", nil, Columns("N STATE CWND PIPE")...)
+	x := New(terminal(24), "x", nil, Columns("N STATE CWND PIPE")...)
 	x.Add(starlark.MakeInt(1), starlark.String("ESTABLISHED"), starlark.MakeInt(14600), starlark.MakeInt(5))
 	x.Add(starlark.MakeInt(10), starlark.String("FIN"), starlark.None, starlark.MakeInt(77))
 	if got, want := x.String(), "n: 1\n  state: ESTABLISHED\n  cwnd: 14600  pipe: 5\nn: 10\n  state: FIN\n               pipe: 77"; got != want {

@@ -270,9 +270,10 @@ func Unfinished(src string) bool {
 		strings.Contains(e.Msg, "unclosed")
 }
 
-// SetWidth sets the width of tables, in columns.
+// SetWidth sets the width of the terminal in columns, to which output is fitted.
 func (s *Session) SetWidth(columns int) {
 	s.cfg.Width = columns
+	s.watching.width.Store(int32(columns))
 	at := verdictColumn
 	if columns > 0 {
 		at = min(at, max(0, columns-verdictRoom))

@@ -3,6 +3,7 @@
 package screen
 
 import (
+	"io"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -107,4 +108,19 @@ func Hang(head, text string, width, indent int) string {
 	}
 	indent = min(indent, width/2)
 	return head + strings.Join(Lines(text, width-Width(head), width-indent), "\n"+strings.Repeat(" ", indent))
+}
+
+// A Writer writes to a terminal what it gets, folded.
+type Writer struct {
+	To    io.Writer
+	Width func() int // the terminal's width, 0 if it is not known
+	Hang  int        // indentation of later parts of a line
+}
+
+// Write implements io.Writer; p is a whole message.
+func (w Writer) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.To, Fold(string(p), w.Width(), w.Hang)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

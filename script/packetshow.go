@@ -75,7 +75,7 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 		}
 	}
 	if more := list.Len() - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("… %d more", more))
+		lines = append(lines, fmt.Sprintf("… %d more: _[%d:] shows the next", more, maxLines))
 	}
 	return strings.Join(lines, "\n"), len(lines) > 0
 }

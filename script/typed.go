@@ -3,7 +3,6 @@ package script
 import (
 	"errors"
 	"slices"
-	"smolsh/script/table"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -212,33 +211,6 @@ func (s *Session) unbound(msg string) string {
 		return msg
 	}
 	return msg[:i] + s.hint("undefined: "+name) + rest
-}
-
-// displayer is a value for which the prompt shows more than print() does.
-type displayer interface{ display() string }
-
-func (s *Session) display(v starlark.Value) string {
-	if d, ok := v.(displayer); ok {
-		return d.display()
-	}
-	if list, ok := v.(*starlark.List); ok {
-		if text, ok := s.packetLines(list); ok {
-			return text
-		}
-	}
-	if t, ok := v.(*table.Table); ok {
-		text, headed := t.Format()
-		text = s.clean(text)
-		if headed && s.cfg.Heading != nil {
-			head, rest, more := strings.Cut(text, "\n")
-			text = s.cfg.Heading(head)
-			if more {
-				text += "\n" + rest
-			}
-		}
-		return text
-	}
-	return s.clean(v.String())
 }
 
 // Incomplete reports whether typed text begins a statement that more lines, or an empty line, could complete.

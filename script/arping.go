@@ -195,7 +195,7 @@ func (p *arpinger) probe(timeout time.Duration) error {
 	}
 	err := p.wait(timeout, func() bool { return p.answered })
 	if err == task.ErrTimedOut {
-		c.s.out.Print(fmt.Sprintf("%v: seq=%d timed out", p.to, p.seq))
+		c.s.say(fmt.Sprintf("%v: seq=%d timed out", p.to, p.seq))
 		return nil
 	}
 	return err
@@ -212,7 +212,7 @@ func (p *arpinger) wait(timeout time.Duration, done func() bool) error {
 		return done()
 	})
 	for _, l := range p.lines {
-		p.c.s.out.Print(l)
+		p.c.s.say(l)
 	}
 	p.lines = p.lines[:0]
 	return err
@@ -278,6 +278,6 @@ func (p *arpinger) result(count int) starlark.Value {
 		text += fmt.Sprintf("   min/avg/max %s/%s/%s ms", millis(lo), millis(avg), millis(hi))
 		d["min"], d["avg"], d["max"] = registry.Seconds(lo), registry.Seconds(avg), registry.Seconds(hi)
 	}
-	p.c.s.out.Print(text)
+	p.c.s.say(text)
 	return result{starlarkstruct.FromStringDict(starlark.String(p.c.b.Name), d)}
 }

@@ -8,6 +8,7 @@ import (
 
 	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
+	"smolsh/script/screen"
 	"smolsh/script/table"
 	"smolsh/stack/drop"
 	"smolsh/stack/packet"
@@ -28,7 +29,7 @@ func builtinHelp(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	c.s.out.Print(text)
+	c.s.out.Print(screen.Fold(text, c.s.cfg.Width, 2))
 	return starlark.None, nil
 }
 
@@ -43,7 +44,7 @@ func (s *Session) helpOn(x any) (string, error) {
 			}
 			return s.reg.Glance(s.helpWidth(), hosts), nil
 		}
-		return s.reg.Overview(), nil
+		return s.reg.Overview(s.helpWidth()), nil
 	case *function:
 		return s.reg.Page(x.b.Name, s.helpWidth())
 	case *namespace:
@@ -85,7 +86,7 @@ func (s *Session) helpOnRow(r *table.Row) string {
 		}
 	}
 	if t := s.reg.TypeOf(r.Actions); t != nil {
-		text += "\n" + s.reg.Group(r.Actions, t.Doc, nil)
+		text += "\n" + s.reg.Group(r.Actions, t.Doc, nil, s.helpWidth())
 	}
 	return text
 }

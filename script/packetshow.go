@@ -75,7 +75,7 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 		}
 	}
 	if more := list.Len() - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("… %d more", more))
+		lines = append(lines, fmt.Sprintf("… %d more: _[%d:] shows the next", more, maxLines))
 	}
 	return strings.Join(lines, "\n"), len(lines) > 0
 }
@@ -90,11 +90,11 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	if arrow == "" {
 		arrow = p.Seen.Dir
 	}
-	words := strings.Fields(p.Seen.Time.String() + " " + p.Seen.Dev)
+	l := packetLine{at: p.Seen.Time.String(), dev: p.Seen.Dev, arrow: arrow, what: what, hue: s.protocolHue(p.Octets, p.Medium), verdict: p.Seen.Verdict}
 	if p.Seen.Untimed {
-		words = words[1:]
+		l.at = ""
 	}
-	return s.packetLine(strings.Join(words, " "), arrow, what, s.protocolHue(p.Octets, p.Medium), p.Seen.Verdict)
+	return s.line(l)
 }
 
 // fieldColumns are the column titles of fields().

@@ -114,7 +114,7 @@ func builtinPing(c *call) (starlark.Value, error) {
 	if err := p.run(c); err != nil {
 		return nil, err
 	}
-	c.s.out.Print(p.statistics())
+	c.s.say(p.statistics())
 	return p.result(), nil
 }
 
@@ -149,7 +149,7 @@ func (p *pinger) run(c *call) error {
 
 func (p *pinger) print(c *call) {
 	for _, l := range p.lines {
-		c.s.out.Print(l)
+		c.s.say(l)
 	}
 	p.lines = p.lines[:0]
 }

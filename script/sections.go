@@ -74,7 +74,7 @@ func Reference() string { return registry.New(language()).Reference() }
 func Help(name string) (string, error) {
 	r := registry.New(language())
 	if name == "" {
-		return r.Overview(), nil
+		return r.Overview(helpWidth), nil
 	}
 	return r.Page(name, helpWidth)
 }

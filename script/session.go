@@ -23,6 +23,7 @@ import (
 	"smolsh/script/outfile"
 	"smolsh/script/packetvalue"
 	"smolsh/script/printer"
+	"smolsh/script/screen"
 	"smolsh/script/service"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
@@ -123,6 +124,7 @@ type packetWatch struct {
 	tracers   map[*hostValue]*tracer
 	recent    map[*hostValue]*recent
 	order     atomic.Uint64 // counter of the packets recorded
+	width     atomic.Int32  // width of the terminal in columns, 0 without one
 	verdictAt atomic.Int32  // column of the verdict in a trace
 	captures  []*captureValue
 
@@ -159,9 +161,6 @@ type endState struct {
 
 // New makes a Session. The caller closes it.
 func New(cfg Config) *Session {
-	if cfg.ErrTerminal {
-		cfg.Stderr = escape.Writer{To: cfg.Stderr}
-	}
 	s := &Session{
 		cfg:     cfg,
 		out:     printer.New(cfg.Stdout),
@@ -170,6 +169,10 @@ func New(cfg Config) *Session {
 		home:    &task.World{Runner: cfg.Runner},
 		files:   sessionFiles{given: map[string]bool{}, sources: map[string]string{}, loaded: map[string]*loadedFile{}},
 		servers: serverState{handlers: task.Bound{Limit: maxHandlers}},
+	}
+	if cfg.ErrTerminal {
+		width := func() int { return int(s.watching.width.Load()) }
+		s.cfg.Stderr = escape.Writer{To: screen.Writer{To: cfg.Stderr, Width: width, Hang: hang}}
 	}
 	s.watching.tracers, s.watching.recent = map[*hostValue]*tracer{}, map[*hostValue]*recent{}
 	for _, a := range cfg.Args {
@@ -280,6 +283,9 @@ func (s *Session) clean(text string) string {
 
 // Print prints a line on the session's standard output.
 func (s *Session) Print(text string) { s.out.Print(text) }
+
+// say prints a line of a builtin's, folded at words.
+func (s *Session) say(line string) { s.out.Print(screen.Fold(line, s.cfg.Width, hang)) }
 
 // Flush returns when everything printed has been written.
 func (s *Session) Flush() { s.out.Flush() }

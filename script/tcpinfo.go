@@ -25,41 +25,46 @@ func showMillis(v starlark.Value) string {
 	return fmt.Sprintf("%.3gms", f)
 }
 
+// infoFields are the variables in the order of the RFCs that define them.
 var infoFields = []infoColumn{
-	{"CONGESTION", func(i *tcp.Info) starlark.Value { return starlark.String(i.Congestion) }, nil},
+	// The connection's variables of RFC 9293, section 3.3.1, and the sizes of segments.
+	{"SND-UNA", func(i *tcp.Info) starlark.Value { return num(uint32(i.SndUna)) }, nil},
+	{"SND-NXT", func(i *tcp.Info) starlark.Value { return num(uint32(i.SndNxt)) }, nil},
+	{"SND-WND", func(i *tcp.Info) starlark.Value { return num(i.SndWnd) }, nil},
+	{"ISS", func(i *tcp.Info) starlark.Value { return num(uint32(i.ISS)) }, nil},
+	{"RCV-NXT", func(i *tcp.Info) starlark.Value { return num(uint32(i.RcvNxt)) }, nil},
+	{"RCV-WND", func(i *tcp.Info) starlark.Value { return num(i.RcvWnd) }, nil},
+	{"IRS", func(i *tcp.Info) starlark.Value { return num(uint32(i.IRS)) }, nil},
+	{"MSS", func(i *tcp.Info) starlark.Value { return num(i.MSS) }, nil},
+	{"PMTU", func(i *tcp.Info) starlark.Value { return num(i.PathMTU) }, nil},
+	// The retransmission timer of RFC 6298.
 	{"RTO", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.RTO) }, showMillis},
 	{"RTT", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.SRTT) }, showMillis},
 	{"RTTVAR", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.RTTVar) }, showMillis},
-	{"MSS", func(i *tcp.Info) starlark.Value { return num(i.MSS) }, nil},
-	{"PMTU", func(i *tcp.Info) starlark.Value { return num(i.PathMTU) }, nil},
+	{"MIN-RTT", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.MinRTT) }, showMillis},
+	{"BACKOFFS", func(i *tcp.Info) starlark.Value { return num(i.Backoffs) }, nil},
+	// Congestion control (RFC 5681) and loss recovery (RFC 6675, RFC 8985).
+	{"CONGESTION", func(i *tcp.Info) starlark.Value { return starlark.String(i.Congestion) }, nil},
 	{"CWND", func(i *tcp.Info) starlark.Value { return num(i.Cwnd) }, nil},
 	{"SSTHRESH", func(i *tcp.Info) starlark.Value { return ssthresh(i.Ssthresh) }, nil},
-	{"RETRANS", func(i *tcp.Info) starlark.Value { return num(i.Retrans) }, nil},
-	{"UNACKED", func(i *tcp.Info) starlark.Value { return num(i.Unacked) }, nil},
 	{"RECOVERY", func(i *tcp.Info) starlark.Value { return starlark.String(i.Phase.String()) }, nil},
 	{"ECN", func(i *tcp.Info) starlark.Value { return starlark.Bool(i.ECN) }, nil},
 	{"PIPE", func(i *tcp.Info) starlark.Value { return num(i.Pipe) }, nil},
 	{"SACKED", func(i *tcp.Info) starlark.Value { return num(i.Sacked) }, nil},
 	{"LOST", func(i *tcp.Info) starlark.Value { return num(i.Lost) }, nil},
+	{"RETRANS", func(i *tcp.Info) starlark.Value { return num(i.Retrans) }, nil},
+	{"UNACKED", func(i *tcp.Info) starlark.Value { return num(i.Unacked) }, nil},
 	{"REORDERING", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.ReoWindow) }, showMillis},
-	{"MIN-RTT", func(i *tcp.Info) starlark.Value { return registry.Seconds(i.MinRTT) }, showMillis},
 	{"PACING-RATE", func(i *tcp.Info) starlark.Value {
 		if i.PacingRate == 0 { // without pacing, all data that the window allows is sent at once
 			return starlark.None
 		}
 		return num(i.PacingRate)
 	}, nil},
-	{"SND-WND", func(i *tcp.Info) starlark.Value { return num(i.SndWnd) }, nil},
-	{"RCV-WND", func(i *tcp.Info) starlark.Value { return num(i.RcvWnd) }, nil},
-	{"SND-UNA", func(i *tcp.Info) starlark.Value { return num(uint32(i.SndUna)) }, nil},
-	{"SND-NXT", func(i *tcp.Info) starlark.Value { return num(uint32(i.SndNxt)) }, nil},
-	{"RCV-NXT", func(i *tcp.Info) starlark.Value { return num(uint32(i.RcvNxt)) }, nil},
-	{"ISS", func(i *tcp.Info) starlark.Value { return num(uint32(i.ISS)) }, nil},
-	{"IRS", func(i *tcp.Info) starlark.Value { return num(uint32(i.IRS)) }, nil},
+	// Buffers and counts.
 	{"SND-BUF", func(i *tcp.Info) starlark.Value { return num(i.SendBuf) }, nil},
 	{"RCV-BUF", func(i *tcp.Info) starlark.Value { return num(i.RecvBuf) }, nil},
 	{"GAPS", func(i *tcp.Info) starlark.Value { return num(i.Gaps) }, nil},
-	{"BACKOFFS", func(i *tcp.Info) starlark.Value { return num(i.Backoffs) }, nil},
 	{"BYTES-SENT", func(i *tcp.Info) starlark.Value { return num(i.BytesSent) }, nil},
 	{"BYTES-ACKED", func(i *tcp.Info) starlark.Value { return num(i.BytesAcked) }, nil},
 	{"BYTES-RECEIVED", func(i *tcp.Info) starlark.Value { return num(i.BytesReceived) }, nil},

@@ -3,8 +3,6 @@ package script
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
@@ -184,13 +182,6 @@ func (s *Session) traceOff(h *hostValue) {
 	}
 }
 
-// verdictColumn is the column in which verdicts begin. On a narrow terminal verdicts begin further left, so that
-// verdictRoom columns are left for them.
-const (
-	verdictColumn = 120
-	verdictRoom   = 30
-)
-
 // packet prints one packet. Only the owner calls it.
 func (t *tracer) packet(ev *stack.PacketEvent) {
 	medium := ev.Iface.Medium()
@@ -201,11 +192,11 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 		return
 	}
 	what := t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize))
-	dev := ev.Iface.Name()
+	name := t.name
 	if t.lab {
-		dev = ev.Host.Name() + "." + dev
+		name = ev.Host.Name() + "."
 	}
-	line := t.text(ev.Now, dev, ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
+	line := t.lineOf(name, ev.Now, ev.Iface.Name(), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
 	said := injected(ev)
 	if said != "" && ev.Dir == stack.TX {
 		t.s.out.Offer([]byte(said))
@@ -218,22 +209,16 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 
 // text returns the whole line of a packet. b is the packet, or its head.
 func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
+	return t.lineOf(t.name, now, iface, dir, b, m, what, verdict)
+}
+
+// lineOf returns the whole line of a packet of the host with the prefix name.
+func (t *tracer) lineOf(name string, now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
 	arrow := "< "
 	if dir == stack.TX {
 		arrow = " >"
 	}
-	return t.s.packetLine(fmt.Sprintf("%v %s%s", now, t.name, iface), arrow, what, t.s.protocolHue(b, m), verdict)
-}
-
-// packetLine joins the parts of a packet's line. It puts the verdict in its column.
-func (s *Session) packetLine(where, arrow, what string, h hue, verdict string) string {
-	where, what, verdict = s.clean(where), s.clean(what), s.clean(verdict) // of a file they may be anybody's words
-	line := strings.TrimLeft(where+" "+s.paint(directionHue(arrow), arrow)+" "+s.paint(h, what), " ")
-	if verdict == "" {
-		return line
-	}
-	width := utf8.RuneCountInString(where) + utf8.RuneCountInString(arrow) + utf8.RuneCountInString(what) + 2
-	return fmt.Sprintf("%s%*s%s", line, max(2, int(s.watching.verdictAt.Load())-width), "", s.paint(verdictHue(verdict), verdict))
+	return t.s.line(packetLine{at: now.String(), host: name, dev: iface, arrow: arrow, what: what, hue: t.s.protocolHue(b, m), verdict: verdict})
 }
 
 func (t *tracer) line(b []byte, m phy.Medium, gso int) string {

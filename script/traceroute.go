@@ -68,7 +68,7 @@ func builtinTraceroute(c *call) (starlark.Value, error) {
 	}
 	defer c.s.tasks.Do(t.h.w, func(clock.Instant) { t.close() })
 	count, most := arg[int](c, "probes"), arg[int](c, "max_hops")
-	c.s.out.Print(fmt.Sprintf("to %v, at most %d hops, %d octets", t.to, most, len(t.data)))
+	c.s.say(fmt.Sprintf("to %v, at most %d hops, %d octets", t.to, most, len(t.data)))
 	var hops []starlark.Value
 	for ttl := 1; ttl <= most && !t.reached && !t.ended && t.fail == nil; ttl++ {
 		if err := t.hop(c, ttl, count); err != nil {
@@ -79,10 +79,10 @@ func builtinTraceroute(c *call) (starlark.Value, error) {
 			if ttl == 1 && !errors.Is(t.fail, tcp.ErrHostUnreach) {
 				return nil, failed(c.t, "traceroute", t.to, t.fail)
 			}
-			c.s.out.Print(fmt.Sprintf("%v: %v", t.to, t.fail))
+			c.s.say(fmt.Sprintf("%v: %v", t.to, t.fail))
 			break
 		}
-		c.s.out.Print(fmt.Sprintf("%2d  %s", ttl, t.line()))
+		c.s.say(fmt.Sprintf("%2d  %s", ttl, t.line()))
 		hops = append(hops, t.value(ttl))
 	}
 	d := starlark.StringDict{"reached": starlark.Bool(t.reached), "hops": starlark.NewList(hops), "error": starlark.None}

@@ -3,7 +3,6 @@ package script
 import (
 	"errors"
 	"slices"
-	"smolsh/script/table"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -214,29 +213,6 @@ func (s *Session) unbound(msg string) string {
 	return msg[:i] + s.hint("undefined: "+name) + rest
 }
 
-// displayer is a value for which the prompt shows more than print() does.
-type displayer interface{ display() string }
-
-func (s *Session) display(v starlark.Value) string {
-	if d, ok := v.(displayer); ok {
-		return d.display()
-	}
-	if list, ok := v.(*starlark.List); ok {
-		if text, ok := s.packetLines(list); ok {
-			return text
-		}
-	}
-	text := s.clean(v.String())
-	if _, ok := v.(*table.Table); ok && s.cfg.Heading != nil {
-		head, rest, more := strings.Cut(text, "\n")
-		text = s.cfg.Heading(head)
-		if more {
-			text += "\n" + rest
-		}
-	}
-	return text
-}
-
 // Incomplete reports whether typed text begins a statement that more lines, or an empty line, could complete.
 func Incomplete(src string) bool {
 	lines := strings.SplitAfter(src, "\n")
@@ -266,9 +242,10 @@ func Unfinished(src string) bool {
 		strings.Contains(e.Msg, "unclosed")
 }
 
-// SetWidth sets the width of tables, in columns.
+// SetWidth sets the width of the terminal in columns, to which output is fitted.
 func (s *Session) SetWidth(columns int) {
 	s.cfg.Width = columns
+	s.watching.width.Store(int32(columns))
 	at := verdictColumn
 	if columns > 0 {
 		at = min(at, max(0, columns-verdictRoom))

@@ -2,12 +2,12 @@ package script
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"go.starlark.net/starlark"
+
+	"smolsh/script/screen"
 )
 
 func watchBuiltins() []*builtin {
@@ -83,14 +83,11 @@ func rowsOf(text string, width int) int {
 	for _, line := range strings.Split(text, "\n") {
 		n++
 		if width > 0 {
-			n += max(0, utf8.RuneCountInString(colours.ReplaceAllString(line, ""))-1) / width
+			n += max(0, screen.Width(line)-1) / width
 		}
 	}
 	return n
 }
-
-// colours matches the control sequences for colours.
-var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // cutRows returns as much of the text as fits into rows of a terminal, and a line with the number of omitted rows. It
 // does not cut if rows is less than two.

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"smolsh/script/suggest"
 	"strings"
-	"unicode/utf8"
+
+	"smolsh/script/screen"
+	"smolsh/script/suggest"
 )
 
 // words explains parameters by name. It is used for builtins whose Args do not explain them.
@@ -81,27 +82,43 @@ func (b *Builtin[C]) Explain(p *Param) string {
 	return text
 }
 
-// pairs formats names with explanations, in two columns if the width allows it, otherwise in one.
+// pairs formats names with explanations, in two columns if the width allows it, otherwise in one. An explanation is folded at words and
+// indented. It begins below a name that takes more than a third of the line.
 func pairs(list [][2]string, width int) string {
-	name, what := 0, 0
+	name, what, widest := 0, 0, max(width/3, 8)
 	for _, p := range list {
-		name, what = max(name, utf8.RuneCountInString(p[0])), max(what, utf8.RuneCountInString(p[1]))
+		if n := screen.Width(p[0]); n <= widest {
+			name = max(name, n)
+		}
+		what = max(what, screen.Width(p[1]))
 	}
-	cell := func(p [2]string) string { return fmt.Sprintf("%-*s  %s", name, p[0], p[1]) }
+	long := slices.ContainsFunc(list, func(p [2]string) bool { return screen.Width(p[0]) > name })
 	rows, cols := len(list), 1
-	if len(list) > 1 && 2*(2+name+2+what)+2 <= width {
+	if !long && len(list) > 1 && 2*(2+name+2+what)+2 <= width {
 		rows, cols = (len(list)+1)/2, 2
 	}
+	cell := func(p [2]string) string { return screen.Pad(p[0], name) + "  " + p[1] }
 	var out strings.Builder
 	for i := range rows {
-		line := "  " + cell(list[i])
-		if j := i + rows; cols == 2 && j < len(list) {
-			pad := 2 + name + 2 + what + 2 - utf8.RuneCountInString(line)
-			line += strings.Repeat(" ", pad) + cell(list[j])
+		head, text := list[i][0], list[i][1]
+		switch j := i + rows; {
+		case cols == 2 && j < len(list):
+			fmt.Fprintf(&out, "\n  %s  %s", screen.Pad(cell(list[i]), name+2+what), cell(list[j]))
+		case screen.Width(head) > name:
+			indent := strings.Repeat(" ", 2+name+2)
+			out.WriteString("\n" + code("  ", head, width, 6) + "\n" + screen.Hang(indent, text, width, len(indent)))
+		default:
+			out.WriteString("\n" + screen.Hang("  "+screen.Pad(head, name)+"  ", text, width, 2+name+2))
 		}
-		out.WriteString("\n" + line)
 	}
 	return out.String()
+}
+
+// code returns head and an expression after it, folded after commas and semicolons, or at any blank if a part is too wide even so.
+func code(head, text string, width, indent int) string {
+	const blank = "\u00a0" // stands for a blank at which the text is not folded
+	bound := strings.NewReplacer(", ", ", ", "; ", "; ", " ", blank).Replace(text)
+	return screen.Fold(strings.ReplaceAll(screen.Hang(head, bound, width, indent), blank, " "), width, 2)
 }
 
 // arguments returns the parameters of a builtin with their explanations.
@@ -121,31 +138,31 @@ func (b *Builtin[C]) arguments() [][2]string {
 // help returns the page of a builtin.
 func (r *Registry[C]) help(b *Builtin[C], width int) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\n  %s", b.Usage(), b.Doc)
+	text := func(label, text string) { out.WriteString("\n" + screen.Hang("  "+label, text, width, 4)) }
+	out.WriteString(code("", b.Usage(), width, min(len(b.Name)+1, 12)))
+	out.WriteString("\n" + screen.Hang("  ", b.Doc, width, 2))
 	out.WriteString(pairs(b.arguments(), width))
 	if options := r.Options(b); options != nil {
 		out.WriteString("\n  options, all of them optional:")
 		out.WriteString(pairs(options, width))
 	}
 	if b.Fields != "" {
-		fmt.Fprintf(&out, "\n  %s: %s", strings.Replace(b.Result, "table", "columns", 1), b.Fields)
+		text(strings.Replace(b.Result, "table", "columns", 1)+": ", b.Fields)
 	}
 	if m := r.Members[b.Name]; len(m) > 0 && !r.IsType(b.Name) {
-		fmt.Fprintf(&out, "\n  members: .%s", strings.Join(m, " ."))
+		text("members: ", "."+strings.Join(m, " ."))
 	}
 	if b.Example != "" {
-		fmt.Fprintf(&out, "\n  %s", b.Example)
+		out.WriteString("\n" + code("  ", b.Example, width, 4))
 	}
 	if b.See != "" {
-		fmt.Fprintf(&out, "\n  see also: %s", b.See)
+		text("see also: ", b.See)
 	}
 	return out.String()
 }
 
-// Group returns the page of a namespace or a type, which has a line for each field and member.
-func (r *Registry[C]) Group(name, doc string, fields [][2]string) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "%s: %s", name, doc)
+// Group returns the page of a namespace or a type, which has a line for each field and member. width is the terminal's width in columns.
+func (r *Registry[C]) Group(name, doc string, fields [][2]string, width int) string {
 	list := slices.Clone(fields)
 	for i := range list {
 		list[i][0] = "." + list[i][0]
@@ -154,13 +171,12 @@ func (r *Registry[C]) Group(name, doc string, fields [][2]string) string {
 		b := r.ByName[name+"."+m]
 		list = append(list, [2]string{"." + m + "(" + b.Sig + ")", b.Doc})
 	}
-	out.WriteString(pairs(list, 0))
-	return out.String()
+	return screen.Hang("", name+": "+doc, width, 2) + pairs(list, width)
 }
 
 // Overview lists every global builtin with its explanation, by chapter. It leaves out the builtins of assert, and ends
-// with the other ways to ask for help.
-func (r *Registry[C]) Overview() string {
+// with the other ways to ask for help. width is the terminal's width in columns.
+func (r *Registry[C]) Overview(width int) string {
 	var out strings.Builder
 	for _, s := range r.Sections {
 		var list [][2]string
@@ -170,10 +186,10 @@ func (r *Registry[C]) Overview() string {
 			}
 		}
 		if len(list) > 0 {
-			fmt.Fprintf(&out, "%s%s\n", s.Title, pairs(list, 0))
+			fmt.Fprintf(&out, "%s%s\n", s.Title, pairs(list, width))
 		}
 	}
-	out.WriteString("assert.eq and its like: help(assert). Every value too: help(tcp), help(x). Another way to ask: x?")
+	out.WriteString(screen.Fold("assert.eq and its like: help(assert). Every value too: help(tcp), help(x). Another way to ask: x?", width, 0))
 	return out.String()
 }
 
@@ -185,13 +201,13 @@ func (r *Registry[C]) Page(name string, width int) (string, error) {
 	b := r.ByName[name]
 	switch t := r.TypeOf(name); {
 	case b != nil && t != nil:
-		return r.help(b, width) + "\n\n" + r.Group(name, t.Doc, t.Fields), nil
+		return r.help(b, width) + "\n\n" + r.Group(name, t.Doc, t.Fields, width), nil
 	case b != nil:
 		return r.help(b, width), nil
 	case t != nil:
-		return r.Group(name, t.Doc, t.Fields), nil
+		return r.Group(name, t.Doc, t.Fields, width), nil
 	case r.Namespaces[name] != "":
-		return r.Group(name, r.Namespaces[name], nil), nil
+		return r.Group(name, r.Namespaces[name], nil, width), nil
 	}
 	var known []string
 	for n := range r.ByName {
@@ -213,16 +229,16 @@ func (r *Registry[C]) Page(name string, width int) (string, error) {
 func (r *Registry[C]) Glance(width int, hosts []string) string {
 	head := 0
 	for _, s := range r.Sections {
-		head = max(head, utf8.RuneCountInString(s.Title))
+		head = max(head, screen.Width(s.Title))
 	}
 	var out strings.Builder
 	chapter := func(title string, names []string) {
 		if len(names) == 0 {
 			return
 		}
-		line := fmt.Sprintf("%-*s ", head, title)
+		line := screen.Pad(title, head) + " "
 		for i, n := range names {
-			if i > 0 && utf8.RuneCountInString(line)+1+len(n) >= width {
+			if i > 0 && screen.Width(line)+1+len(n) >= width {
 				out.WriteString(line + "\n")
 				line = strings.Repeat(" ", head+1)
 			}
@@ -247,10 +263,10 @@ func (r *Registry[C]) Glance(width int, hosts []string) string {
 		}
 		chapter(s.Title, names)
 	}
-	out.WriteString(`
+	out.WriteString(screen.Fold(`
 ping? is help(ping); tcp?, assert?, conn? and x? for any value work too.
 Tab completes, Ctrl-R searches what was typed, _ is the last value,
 !command runs a command of the system's. Ctrl-C stops what runs; twice
-ends the shell where something computes on.`)
+ends the shell where something computes on.`, width, 0))
 	return out.String()
 }

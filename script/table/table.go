@@ -8,7 +8,6 @@ import (
 	"slices"
 	"smolsh/script/suggest"
 	"strings"
-	"unicode/utf8"
 
 	starjson "go.starlark.net/lib/json"
 	"go.starlark.net/starlark"
@@ -243,130 +242,6 @@ func (t *Table) chosen() []int {
 		all[i] = i
 	}
 	return all
-}
-
-// visible returns the indices of the columns that are printed in the row.
-func (t *Table) visible() []int {
-	if t.shown != nil {
-		return t.shown
-	}
-	columns := t.chosen()
-	if t.Detail > 0 {
-		columns = columns[:t.Detail]
-	}
-	return slices.DeleteFunc(columns, func(c int) bool {
-		return t.Columns[c].Sparse && !slices.ContainsFunc(t.Rows, func(r *Row) bool { return bool(r.Values[c].Truth()) })
-	})
-}
-
-// String formats the table in columns as wide as their content. It cuts lines to the terminal's width.
-func (t *Table) String() string {
-	vis := t.visible()
-	width := make([]int, len(vis))
-	num := make([]bool, len(vis))
-	text := make([][]string, len(t.Rows))
-	for j, c := range vis {
-		width[j] = utf8.RuneCountInString(t.Columns[c].Name)
-		num[j] = len(t.Rows) > 0 && !t.Columns[c].Left
-	}
-	for i, r := range t.Rows {
-		text[i] = make([]string, len(vis))
-		for j, c := range vis {
-			s := t.cell(r, c)
-			text[i][j] = s
-			width[j] = max(width[j], utf8.RuneCountInString(s))
-			switch r.Values[c].(type) {
-			case starlark.Int, starlark.Float, starlark.NoneType:
-			default:
-				num[j] = false
-			}
-		}
-	}
-	var b strings.Builder
-	line := func(cells []string) {
-		var l strings.Builder
-		for j, s := range cells {
-			pad := strings.Repeat(" ", width[j]-utf8.RuneCountInString(s))
-			if j > 0 {
-				l.WriteString("  ")
-			}
-			if num[j] {
-				l.WriteString(pad + s)
-			} else {
-				l.WriteString(s + pad)
-			}
-		}
-		out := []rune(strings.TrimRight(l.String(), " "))
-		if w := t.env.Width(); w > 0 && len(out) > w {
-			out = append(out[:w-1], '…')
-		}
-		b.WriteString(string(out))
-	}
-	head := make([]string, len(vis))
-	for j, c := range vis {
-		head[j] = t.Columns[c].Name
-	}
-	line(head)
-	for i, cells := range text {
-		b.WriteByte('\n')
-		line(cells)
-		if t.Detail > 0 && t.shown == nil {
-			b.WriteString(t.details(t.Rows[i]))
-		}
-	}
-	if len(t.Rows) == 0 && t.Note != "" {
-		b.WriteString("\n(" + t.Note + ")")
-	}
-	return b.String()
-}
-
-// defaultWidth is the width of details in columns without a terminal.
-const defaultWidth = 100
-
-// details formats the columns from detail on as name:value, in lines no longer than the terminal is wide.
-func (t *Table) details(r *Row) string {
-	width := t.env.Width()
-	if width <= 0 {
-		width = defaultWidth
-	}
-	text, room := "", 0
-	for c := t.Detail; c < len(t.Columns); c++ {
-		cell := t.cell(r, c)
-		if cell == "" {
-			continue
-		}
-		word := FieldName(t.Columns[c].Name) + ":" + cell
-		n := utf8.RuneCountInString(word) + 1
-		if room < n {
-			text += "\n     "
-			room = width - 5
-		}
-		text += " " + word
-		room -= n
-	}
-	return text
-}
-
-// cell formats a row's value in column c.
-func (t *Table) cell(r *Row, c int) string {
-	v := r.Values[c]
-	if show := t.Columns[c].Show; show != nil && v != starlark.None {
-		return show(v)
-	}
-	switch v := v.(type) {
-	case starlark.NoneType:
-		return ""
-	case starlark.String:
-		return string(v)
-	case *starlark.List:
-		var parts []string
-		for i := range v.Len() {
-			s, _ := starlark.AsString(v.Index(i))
-			parts = append(parts, s)
-		}
-		return strings.Join(parts, ",")
-	}
-	return v.String()
 }
 
 // Type implements starlark.Value.

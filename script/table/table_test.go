@@ -24,12 +24,13 @@ func interfaces(width int) *Table {
 	return t
 }
 
-// TestPrinting: a column is as wide as its longest cell, numbers are aligned to the right, and a line is cut to the
-// terminal's width.
+// TestPrinting: a column is as wide as its longest cell, numbers are aligned to the right, and the rows of a table that is too wide
+// become blocks.
 func TestPrinting(t *testing.T) {
 	for width, want := range map[int]string{
 		0:  "NAME    MTU  RX-BYTES\neth0   1500         7\na     65535",
-		14: "NAME    MTU  …\neth0   1500  …\na     65535",
+		24: "NAME    MTU  RX-BYTES\neth0   1500         7\na     65535",
+		18: "name: eth0\n  mtu: 1500\n  rx_bytes: 7\nname: a\n  mtu: 65535",
 	} {
 		if got := interfaces(width).String(); got != want {
 			t.Errorf("%d columns:\n%s\nwant\n%s", width, got, want)
@@ -59,6 +60,58 @@ func TestDetails(t *testing.T) {
 		if got := tb.String(); got != want {
 			t.Errorf("%d columns:\n%s\nwant\n%s", width, got, want)
 		}
+	}
+}
+
+// TestNarrow: a table that is too wide loses empty columns first and blanks between the others, then its lists have a line for each element, then its last column is folded at
+// words, and at last its rows become blocks, in which a column stands below itself.
+func TestNarrow(t *testing.T) {
+	wide := func(width int) *Table {
+		x := New(terminal(width), "x", nil, Columns("NAME NOTHING ADDRESSES ABOUT")...)
+		list := starlark.NewList([]starlark.Value{starlark.String("10.0.0.1/24"), starlark.String("10.0.0.2/24")})
+		x.Add(starlark.String("a"), starlark.None, list, starlark.String("the first of all the rows of it"))
+		x.Add(starlark.String("eth0"), starlark.None, starlark.NewList(nil), starlark.String("last"))
+		return x
+	}
+	for width, want := range map[int]string{
+		72: "NAME  NOTHING  ADDRESSES                ABOUT\n" +
+			"a              10.0.0.1/24,10.0.0.2/24  the first of all the rows of it\neth0                                    last",
+		64: "NAME  ADDRESSES                ABOUT\n" +
+			"a     10.0.0.1/24,10.0.0.2/24  the first of all the rows of it\neth0                           last",
+		52: "NAME ADDRESSES    ABOUT\n" +
+			"a    10.0.0.1/24, the first of all the rows of it\n     10.0.0.2/24\neth0              last",
+		44: "NAME ADDRESSES    ABOUT\n" +
+			"a    10.0.0.1/24, the first of all the rows\n     10.0.0.2/24  of it\neth0              last",
+		40: "name: a\n  addresses: 10.0.0.1/24,10.0.0.2/24\n  about: the first of all the rows of it\nname: eth0\n  about: last",
+		24: "name: a\n  addresses:\n    10.0.0.1/24,\n    10.0.0.2/24\n  about: the first of\n    all the rows of it\nname: eth0\n  about: last",
+	} {
+		if got := wide(width).String(); got != want {
+			t.Errorf("%d columns:\n%s\nwant\n%s", width, got, want)
+		}
+	}
+	x := wide(40).Choose([]int{1, 0})
+	if got, want := x.String(), "NOTHING  NAME\n         a\n         eth0"; got != want {
+		t.Errorf("chosen columns:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestBlocksAlign: the values of a column stand below each other in all blocks.
+func TestBlocksAlign(t *testing.T) {
+	x := New(terminal(24), "x", nil, Columns("N STATE CWND PIPE")...)
+	x.Add(starlark.MakeInt(1), starlark.String("ESTABLISHED"), starlark.MakeInt(14600), starlark.MakeInt(5))
+	x.Add(starlark.MakeInt(10), starlark.String("FIN"), starlark.None, starlark.MakeInt(77))
+	if got, want := x.String(), "n: 1\n  state: ESTABLISHED\n  cwnd: 14600  pipe: 5\nn: 10\n  state: FIN\n               pipe: 77"; got != want {
+		t.Errorf("\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestCells: widths are cells, not code points, and what a peer put into a cell neither moves the cursor nor begins a line.
+func TestCells(t *testing.T) {
+	x := New(terminal(80), "x", nil, Columns("NAME MTU")...)
+	x.Add(starlark.String("日本"), starlark.MakeInt(1))
+	x.Add(starlark.String("a\x1b[2J\n"), starlark.MakeInt(1))
+	if got, want := x.String(), "NAME        MTU\n日本          1\na\\x1b[2J\\n    1"; got != want {
+		t.Errorf("\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"smolsh/phy/fault"
 	"smolsh/script"
 	"smolsh/script/escape"
+	"smolsh/script/screen"
 )
 
 // maxTold is the number of failing seeds of a test that are reported in full. The others are only listed.
@@ -20,6 +21,9 @@ const maxTold = 3
 
 // widestName bounds the columns that names are padded to.
 const widestName = 48
+
+// hang is the indentation of a line where it goes on below.
+const hang = 4
 
 // report writes the results of the cases, which it receives in order.
 type report struct {
@@ -53,9 +57,18 @@ func newReport(c *Config, total int, last map[int]uint64) *report {
 	return r
 }
 
+// printf writes lines, which are folded at words on a terminal.
 func (r *report) printf(format string, args ...any) {
-	r.wipe()
 	text := fmt.Sprintf(format, args...)
+	if r.c.Terminal {
+		text = screen.Fold(escape.Controls(text), r.c.Columns, hang)
+	}
+	r.write(text)
+}
+
+// write writes lines as they are, such as a command to copy.
+func (r *report) write(text string) {
+	r.wipe()
 	if r.c.Terminal { // tests and their peers say what they like
 		text = escape.Controls(text)
 	}
@@ -258,7 +271,7 @@ func (r *report) details(o outcome, told telling) {
 	if told.note != "" {
 		r.printf("%s%s\n", in, told.note)
 	}
-	r.printf("%sagain:  %s\n", in, told.again)
+	r.write(in + "again:  " + told.again + "\n")
 	if told.capture != "" {
 		r.printf("%scapture: %s\n", in, told.capture)
 	}

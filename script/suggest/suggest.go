@@ -4,6 +4,7 @@ package suggest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.starlark.net/starlark"
 )
@@ -22,17 +23,33 @@ func Attr(v starlark.HasAttrs, name string, found starlark.Value) (starlark.Valu
 
 // Nearest returns the candidate of which name most likely is a misspelling, "" if none is similar enough.
 func Nearest(name string, candidates []string) string {
-	best, bestD := "", 1+len(name)/3
-	if len(name) == 1 {
-		return "" // every other letter would be equally similar
-	}
 	candidates = slices.Sorted(slices.Values(candidates))
 	for _, c := range candidates {
+		if c != name && strings.EqualFold(c, name) {
+			return c
+		}
+	}
+	best, bestD := "", slack(len(name))
+	for _, c := range candidates {
+		if len(name) == 2 && !(len(c) == 2 && c[0] == name[1] && c[1] == name[0]) {
+			continue // only two swapped letters are near
+		}
 		if d := distance(name, c); d <= bestD && (best == "" || d < distance(name, best)) {
 			best = c
 		}
 	}
 	return best
+}
+
+// slack is the largest distance at which a name of n letters is near: in a short name each letter counts for much.
+func slack(n int) int {
+	switch {
+	case n <= 1:
+		return 0
+	case n <= 4:
+		return 1
+	}
+	return 1 + n/3
 }
 
 // distance counts the insertions, deletions, changes and swaps of neighbours between a and b.

@@ -29,27 +29,30 @@ func Nearest(name string, candidates []string) string {
 			return c
 		}
 	}
-	best, bestD := "", slack(len(name))
+	best, bestD := "", 0
 	for _, c := range candidates {
-		if len(name) == 2 && !(len(c) == 2 && c[0] == name[1] && c[1] == name[0]) {
-			continue // only two swapped letters are near
-		}
-		if d := distance(name, c); d <= bestD && (best == "" || d < distance(name, best)) {
-			best = c
+		if d := distance(name, c); near(name, c, d) && (best == "" || d < bestD) {
+			best, bestD = c, d
 		}
 	}
 	return best
 }
 
-// slack is the largest distance at which a name of n letters is near: in a short name each letter counts for much.
-func slack(n int) int {
+// near reports whether c is so similar to name, at a distance of d, that it probably was meant. In a short name each letter counts for
+// much, so that of two letters only swapped ones are near. Letters that are only left out count for less.
+func near(name, c string, d int) bool {
+	n := len(name)
 	switch {
 	case n <= 1:
-		return 0
+		return false
+	case n == 2:
+		return len(c) == 2 && c[0] == name[1] && c[1] == name[0]
 	case n <= 4:
-		return 1
+		return d <= 1
+	case len(c)-n == d:
+		return d <= 1+n/3
 	}
-	return 1 + n/3
+	return d <= 1+n/5
 }
 
 // distance counts the insertions, deletions, changes and swaps of neighbours between a and b.

@@ -69,7 +69,7 @@ sysctl ulimit | limits()
 ethtool | ifaces()
 brctl bridge | lab().switch("s")
 netns veth namespace topology mininet | l = lab(), then a = l.host("a", "10.0.0.1/24")
-plot graph ladder draw chart | no pictures yet; c.log() of a connection c is a table, and write_file("x.csv", c.log().csv()) saves it
+plot graph ladder draw chart | tcp.connect("192.168.69.100:7", log=1000).log(), a table whose .csv() other programs plot
 why explain | drops(), and help("nd conflict") for its reasons
 packetdrill | a.on("packet", lambda p: print(p.summary()), filter="tcp"), and smolsh test FILE.star
 measure | c.info() of a connection c
@@ -149,7 +149,6 @@ string.toLowerCase | x.lower()
 string.substring string.substr string.slice | x[1:3]
 string.isnumeric string.is_digit | x.isdigit()
 bytes.decode | str(x)
-bytes.hex | [fmt(n, 0) for n in x.elems()]
 bytes.encode | the bytes themselves
 tcp.socket udp.socket | tcp.connect("192.168.69.100:7"), tcp.listen(8080) or udp.bind(5000)
 tcp.bind tcp.serve tcp.server tcp.accept | tcp.listen(8080), or serve("tcp", 8080, echo)

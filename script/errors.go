@@ -2,10 +2,12 @@ package script
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"regexp"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -103,21 +105,16 @@ func (s *Session) report(err error) string {
 	var eval *starlark.EvalError
 	switch {
 	case errors.As(err, &list):
-		for i, e := range list {
-			if i > 0 {
-				b.WriteByte('\n')
-			}
-			b.WriteString(s.hint(e.Msg))
-			s.position(&b, e.Pos, "")
-		}
+		s.reportNames(&b, list)
 	case errors.As(err, &syn):
-		b.WriteString(syn.Msg)
-		if syn.Msg == "unexpected input character '!'" {
+		slip := s.slip(syn.Msg, syn.Pos)
+		b.WriteString(syn.Msg + here(slip))
+		if slip == "" && syn.Msg == "unexpected input character '!'" {
 			b.WriteString(" (!command is for lines typed at the prompt; a script negates with not)")
 		}
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):
-		b.WriteString(s.unbound(eval.Msg))
+		b.WriteString(s.evaluation(eval))
 		eachCall(eval.CallStack, func(f starlark.CallFrame) {
 			name := f.Name
 			if name == "<toplevel>" && f.Pos.Filename() == StdinName {
@@ -129,6 +126,81 @@ func (s *Session) report(err error) string {
 		b.WriteString(err.Error())
 	}
 	return b.String()
+}
+
+// reportNames formats the errors about undefined names. If a line is one of another shell, its first error says so and the others are
+// left out.
+func (s *Session) reportNames(b *strings.Builder, list resolve.ErrorList) {
+	answered := int32(0)
+	for _, e := range list {
+		if e.Pos.Line == answered {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		if slip := s.slip(e.Msg, e.Pos); slip != "" {
+			answered = e.Pos.Line
+			b.WriteString(e.Msg + here(slip))
+		} else {
+			b.WriteString(s.hint(e.Msg))
+		}
+		s.position(b, e.Pos, "")
+	}
+}
+
+// slip returns what to type instead of the line at pos, about which the interpreter says msg; "" if that is not known.
+func (s *Session) slip(msg string, pos syntax.Position) string {
+	return suggest.Line(msg, s.sourceLine(pos.Filename(), int(pos.Line)), func(name string) bool { return s.prompt.builtins.Has(name) })
+}
+
+// here returns the text that an error ends with if something else is to be typed.
+func here(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (here: " + text + ")"
+}
+
+// missing matches the interpreter's error about a field or method that a value does not have.
+var missing = regexp.MustCompile(`^(?:"(\w+)" )?(\w+) has no \.(\w+) (?:field or method|attribute)`)
+
+// evaluation returns the text of an error that ended a statement, with what to type instead if that is known.
+func (s *Session) evaluation(e *starlark.EvalError) string {
+	msg := s.unbound(e.Msg)
+	if m := missing.FindStringSubmatch(msg); m != nil {
+		if text := suggest.Member(cmp.Or(m[1], m[2]), m[3]); text != "" {
+			return m[0] + here(text)
+		}
+	}
+	if text := operations[msg]; text != "" {
+		return msg + here(text)
+	}
+	if n := len(e.CallStack); n > 0 && strings.HasPrefix(msg, "unknown binary op") {
+		return msg + here(s.slip(msg, e.CallStack.At(0).Pos))
+	}
+	if s.cfg.Interactive && strings.HasPrefix(msg, "deadlock: ") {
+		msg += "\n  time stood still at the prompt: start what is awaited before the wait, with spawn(fn), after(\"1s\", fn) or serve(…)"
+	}
+	return msg
+}
+
+// operations has what to type instead of operations that values do not have.
+var operations = map[string]string{
+	"unknown binary op: string + int":                `"n=" + str(n), or "n=%d" % n`,
+	"unknown binary op: int + string":                `str(n) + "text", or "%d" % n`,
+	"unknown binary op: string + float":              `"x=" + fmt(x, 2)`,
+	"unknown binary op: bytes + string":              `b"text"`,
+	"unknown binary op: string + bytes":              `b"text"`,
+	"unknown conversion %.":                          `fmt(x, 2)`,
+	"unknown conversion %0":                          `fmt(x, 2)`,
+	"unknown conversion %5":                          `fmt(x, 2)`,
+	"invalid call of non-function (protocol)":        `packets can't be composed yet; ping("192.168.69.100"), or raw.bind(99).send("data", "192.168.69.100")`,
+	"invalid call of non-function (string)":          `"%s" % x`,
+	"invalid call of non-function (module)":          `one of its functions, such as time.now(); help(time) lists them`,
+	"invalid call of non-function (list)":            `list[0]`,
+	"invalid call of non-function (dict)":            `d["key"]`,
+	"invalid call of non-function (service handler)": `serve("tcp", 7, echo)`,
 }
 
 // StdinName is the file name for typed input.
@@ -175,7 +247,22 @@ func (s *Session) hint(msg string) string {
 		return msg
 	}
 	if planned[name] {
+		if text := suggest.Word(name); text != "" {
+			return msg + " (not there yet; " + text + ")"
+		}
 		return msg + " (not there yet)"
+	}
+	var own []string
+	for n := range s.globals {
+		if !s.prompt.builtins.Has(n) {
+			own = append(own, n)
+		}
+	}
+	if n := suggest.Nearest(name, own); n != "" {
+		return fmt.Sprintf("%s (did you mean %s?)", msg, n)
+	}
+	if text := suggest.Word(name); text != "" {
+		return msg + here(text)
 	}
 	names := starlark.Universe.Keys()
 	for n := range s.globals {
@@ -184,7 +271,7 @@ func (s *Session) hint(msg string) string {
 	if n := suggest.Nearest(name, names); n != "" {
 		return fmt.Sprintf("%s (did you mean %s?)", msg, n)
 	}
-	return msg
+	return msg + here(suggest.System(name))
 }
 
 func (s *Session) reportTask(t *taskValue) {

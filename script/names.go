@@ -60,7 +60,15 @@ func (c *call) hostNamed(name string) (*hostValue, error) {
 		names = append(names, h.name)
 	}
 	hint := ""
-	if n := suggest.Nearest(name, names); n != "" {
+	switch {
+	case name == "localhost":
+		hint = `; this host is "127.0.0.1"`
+	case name == "kernel" && l.w == c.s.home && !l.w.Virtual():
+		hint = "; kernel is the operating system's stack: !ip addr shows its addresses"
+	case name == "kernel":
+		hint = "; kernel is the operating system's stack, which is not in a virtual lab"
+	}
+	if n := suggest.Nearest(name, names); n != "" && hint == "" {
 		hint = fmt.Sprintf(" (did you mean %s?)", n)
 	}
 	if more := len(names) - maxNames; more > 0 {

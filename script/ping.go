@@ -134,7 +134,7 @@ func (p *pinger) run(c *call) error {
 		c.t.Do(p.h.w, func(now clock.Instant) { work(now) })
 		p.print(c)
 		if p.fatal != nil {
-			return failed(c.t, "ping", p.to, p.fatal)
+			return failed(c.t, "ping", p.to, p.h.explain(p.to, p.fatal))
 		}
 		if over {
 			return nil
@@ -200,6 +200,9 @@ func (p *pinger) failed(err error) {
 
 // explain explains an error like hostValue.explain. Only the owner calls it.
 func (p *pinger) explain(err error) error {
+	if errors.Is(err, stack.ErrNoRoute) {
+		return withoutRoute(p.h.h, p.to, err)
+	}
 	if !errors.Is(err, tcp.ErrHostUnreach) {
 		return sharper(p.to, err)
 	}

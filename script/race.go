@@ -158,7 +158,7 @@ func (r *race) failed(t *taskValue, waited error) error {
 		case a.conn == nil && a.Local.IsValid() && (errors.Is(a.err, stack.ErrNotOurs) || errors.Is(a.err, stack.ErrPortInUse)):
 			list = append(list, failed(t, "tcp from", a.From(), a.err))
 		case a.conn == nil:
-			list = append(list, failed(t, "tcp", a.Remote, a.err))
+			list = append(list, failed(t, "tcp", a.Remote, r.h.explain(a.Remote.Addr(), a.err)))
 		default:
 			list = append(list, failed(t, "tcp", a.Remote, r.h.explain(a.Remote.Addr(), a.err)))
 		}

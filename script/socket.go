@@ -104,7 +104,7 @@ func (v *socketValue) sendPacket(c *call, conn packetConn, op string) (starlark.
 		conn.SetDontFragment(arg[bool](c, "df"))
 		err = conn.Send(now, data, to, uint8(ttl))
 	})
-	return num(len(data)), failed(c.t, op, to, err)
+	return num(len(data)), failed(c.t, op, to, v.h.explain(to, err))
 }
 
 // recvPacket implements recv() of such a socket.

@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"slices"
+	"smolsh/script/registry"
 	"smolsh/script/task"
 	"time"
 
@@ -169,3 +170,6 @@ func taskCancel(c *call) (starlark.Value, error) {
 	}
 	return starlark.None, nil
 }
+
+// ParseDuration reads a duration as scripts write it: "20ms", "1m30s", "1d", "5 seconds", or "5" for seconds.
+func ParseDuration(s string) (time.Duration, error) { return registry.ParseDuration(s) }

@@ -96,7 +96,7 @@ func udpConnect(c *call) (starlark.Value, error) {
 	}
 	local, to := ends[0].Local, ends[0].Remote // the first of the order, for no answer could tell that another one is better
 	v, err := h.newUDP(c.t, to, func() (*stack.UDPConn, error) { return h.h.DialUDP(local, to) })
-	return v, failed(c.t, "udp", to, err)
+	return v, failed(c.t, "udp", to, h.explain(to.Addr(), err))
 }
 
 func udpSend(c *call) (starlark.Value, error) {

@@ -7,7 +7,7 @@ import (
 )
 
 // banner returns the shell's first output: the hosts and their addresses, in columns. Lines are folded to width
-// columns; 0 means no folding.
+// columns; 0 means no folding. That of a virtual lab says when its time passes, and that commands of the system are outside it.
 func (l *shellLab) banner(width int) string {
 	var rows [][3]string
 	for _, i := range l.local.IfaceInfos() {
@@ -45,6 +45,9 @@ func (l *shellLab) banner(width int) string {
 	}
 	var b strings.Builder
 	b.WriteString(fold(fmt.Sprintf("smolsh %s   help() for help, Ctrl-D to leave", version), width))
+	if l.peer != nil {
+		b.WriteString(fold("time stands still while nothing waits; !cmd is in this machine's own network", width))
+	}
 	if l.why != "" {
 		b.WriteString(fold(l.why, width))
 	}

@@ -43,6 +43,11 @@ func TestBannerFits(t *testing.T) {
 	defer l.close()
 	l.kernel = []netip.Prefix{netip.MustParsePrefix("192.168.69.100/24"), netip.MustParsePrefix("fdaa::100/64")}
 	l.why = (&doctor.Obstacle{Why: "no network namespace may be made by you", Cure: "run it as root; a container needs CAP_SYS_ADMIN"}).Virtual()
+	for _, want := range []string{"time stands still while nothing waits", "!cmd is in this machine's own network"} {
+		if !strings.Contains(l.banner(200), want) {
+			t.Errorf("the virtual lab's banner does not say %q", want)
+		}
+	}
 	for _, width := range []int{200, 80, 60, 40} {
 		for line := range strings.Lines(l.banner(width)) {
 			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > width {
@@ -50,7 +55,7 @@ func TestBannerFits(t *testing.T) {
 			}
 		}
 	}
-	if got := strings.Count(l.banner(80), "\n"); got != 9 {
+	if got := strings.Count(l.banner(80), "\n"); got != 10 {
 		t.Errorf("%d lines:\n%s", got, l.banner(80))
 	}
 }

@@ -122,6 +122,22 @@ func newFlagSet(name string) *pflag.FlagSet {
 	return f
 }
 
+// durationFlag is the value of a flag that takes a duration as scripts write it.
+type durationFlag time.Duration
+
+// String returns the duration as Go writes it.
+func (d *durationFlag) String() string { return time.Duration(*d).String() }
+
+// Set implements pflag.Value.
+func (d *durationFlag) Set(s string) error {
+	got, err := script.ParseDuration(s)
+	*d = durationFlag(got)
+	return err
+}
+
+// Type implements pflag.Value.
+func (d *durationFlag) Type() string { return "duration" }
+
 // nowhere discards the text that pflag prints.
 type nowhere struct{}
 

@@ -70,7 +70,8 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f.StringVar(&r.seeds, "seeds", "", "run each test with each seed from A to B, `A..B`")
 	f.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "number of tests to run at once, `N`; the report does not depend on it")
 	f.StringVar(&r.shard, "shard", "", "run only part I of N of all tests and seeds, `I/N`, counted from 1; /N in an indexed Job")
-	f.DurationVar(&o.timeout, "timeout", scenario.DefaultTimeout, "longest time of one test with one seed, by the wall clock, `DURATION`")
+	o.timeout = scenario.DefaultTimeout
+	f.Var((*durationFlag)(&o.timeout), "timeout", "longest time of one test with one seed, by the wall clock, `DURATION`")
 	f.StringVar(&r.memory, "memory", "1GB", "largest memory of a test, `SIZE`")
 	f.Uint64Var(&o.steps, "steps", 0, "largest number of computation steps of a test, `N`; 0 for no limit")
 	f.StringVar(&o.junit, "junit", "", "write JUnit's XML to `FILE`")

@@ -18,7 +18,7 @@ func parseEndpoint(s string) (netip.AddrPort, error) {
 	}
 	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
 	if err != nil {
-		return ap, errKind
+		return ap, wrongEndpoint(s)
 	}
 	missing := fmt.Sprintf("the port is missing: %q", netip.AddrPortFrom(a, 80))
 	if at := strings.LastIndexByte(s, ':'); a.Is6() && at > 0 && !strings.HasPrefix(s, "[") {

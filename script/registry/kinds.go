@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 
 	"smolsh/stack/wire"
@@ -128,24 +127,16 @@ func (k Kind) Convert(v starlark.Value) (any, error) {
 			return bool(b), nil
 		}
 	case KindInt:
-		if i, ok := v.(starlark.Int); ok {
-			n, ok := i.Int64()
-			if !ok || n != int64(int(n)) {
-				return nil, errors.New("too large")
-			}
-			return int(n), nil
-		}
+		return whole(v)
 	case KindPort:
-		if i, ok := v.(starlark.Int); ok {
-			if n, ok := i.Int64(); ok && n >= 0 && n <= 65535 {
-				return int(n), nil
-			}
-		}
-	case KindFloat, KindChance:
-		f, ok := starlark.AsFloat(v)
-		if ok && (k == KindFloat || f >= 0 && f <= 1) {
+		return within("0..65535", v)
+	case KindFloat:
+		if f, ok := starlark.AsFloat(v); ok {
 			return f, nil
 		}
+		return nil, numeral(v)
+	case KindChance:
+		return chance(v)
 	case KindData:
 		if b, ok := Octets(v); ok {
 			return b, nil
@@ -192,7 +183,7 @@ func (k Kind) convertString(v starlark.Value) (any, error) {
 	case KindIP:
 		a, err := netip.ParseAddr(s)
 		if err != nil {
-			return nil, errKind
+			return nil, wrongAddr(s)
 		}
 		return a.Unmap(), nil
 	case KindEndpoint:
@@ -207,13 +198,13 @@ func (k Kind) convertString(v starlark.Value) (any, error) {
 		case err != nil && strings.Contains(s, "%"):
 			return nil, errors.New("a prefix has no zone")
 		case err != nil:
-			return nil, errKind
+			return nil, wrongPrefix(s)
 		}
 		return p, nil
 	case KindMAC:
 		a, err := wire.ParseHardwareAddr(s)
 		if err != nil {
-			return nil, errKind
+			return nil, errors.New("six octets of two hexadecimal digits each, with colons between them")
 		}
 		return a, nil
 	}
@@ -229,64 +220,6 @@ func Octets(v starlark.Value) (b []byte, ok bool) {
 		return []byte(v), true
 	}
 	return nil, false
-}
-
-// duration converts seconds, a string such as "20ms", and a time.duration.
-func duration(v starlark.Value) (any, error) {
-	var d time.Duration
-	switch v := v.(type) {
-	case startime.Duration:
-		d = time.Duration(v)
-	case starlark.String:
-		var err error
-		if d, err = time.ParseDuration(string(v)); err != nil {
-			return nil, errors.New(`want seconds, "20ms", "2s" or "1m"`)
-		}
-	case starlark.Int, starlark.Float:
-		f, _ := starlark.AsFloat(v)
-		if math.IsNaN(f) || math.Abs(f) > 1e9 {
-			return nil, errors.New("out of range")
-		}
-		d = time.Duration(math.Round(f * 1e9))
-	default:
-		return nil, errKind
-	}
-	if d < 0 {
-		return nil, errors.New("negative")
-	}
-	return d, nil
-}
-
-// rate converts a rate: a number of bits per second, or text in netem's notation, such as "10mbit", "1gbit" and
-// "64kbit", or "1mbps" in octets.
-func rate(v starlark.Value) (any, error) {
-	if s, ok := starlark.AsString(v); ok {
-		s = strings.ToLower(strings.TrimSpace(s))
-		for _, u := range []struct {
-			suffix string
-			bits   float64
-		}{{"gbit", 1e9}, {"mbit", 1e6}, {"kbit", 1e3}, {"bit", 1}, {"gbps", 8e9}, {"mbps", 8e6}, {"kbps", 8e3}, {"bps", 8}, {"", 1}} {
-			if n, ok := strings.CutSuffix(s, u.suffix); ok {
-				f, err := strconv.ParseFloat(n, 64)
-				if err != nil || !(f >= 0 && f <= 1e15) {
-					return nil, errKind
-				}
-				return wholeBits(f * u.bits)
-			}
-		}
-	}
-	if f, ok := starlark.AsFloat(v); ok && f >= 0 && f < 1e15 {
-		return wholeBits(f)
-	}
-	return nil, errKind
-}
-
-// wholeBits returns a rate in bits per second. A fraction of a bit is an error, because 0 stands for no limit.
-func wholeBits(f float64) (any, error) {
-	if f > 0 && f < 1 {
-		return nil, errors.New("less than 1 bit per second")
-	}
-	return uint64(f), nil
 }
 
 // ints converts an int or an iterable of ints.

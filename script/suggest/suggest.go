@@ -4,6 +4,7 @@ package suggest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.starlark.net/starlark"
 )
@@ -22,17 +23,36 @@ func Attr(v starlark.HasAttrs, name string, found starlark.Value) (starlark.Valu
 
 // Nearest returns the candidate of which name most likely is a misspelling, "" if none is similar enough.
 func Nearest(name string, candidates []string) string {
-	best, bestD := "", 1+len(name)/3
-	if len(name) == 1 {
-		return "" // every other letter would be equally similar
-	}
 	candidates = slices.Sorted(slices.Values(candidates))
 	for _, c := range candidates {
-		if d := distance(name, c); d <= bestD && (best == "" || d < distance(name, best)) {
-			best = c
+		if c != name && strings.EqualFold(c, name) {
+			return c
+		}
+	}
+	best, bestD := "", 0
+	for _, c := range candidates {
+		if d := distance(name, c); near(name, c, d) && (best == "" || d < bestD) {
+			best, bestD = c, d
 		}
 	}
 	return best
+}
+
+// near reports whether c is so similar to name, at a distance of d, that it probably was meant. In a short name each letter counts for
+// much, so that of two letters only swapped ones are near. Letters that are only left out count for less.
+func near(name, c string, d int) bool {
+	n := len(name)
+	switch {
+	case n <= 1:
+		return false
+	case n == 2:
+		return len(c) == 2 && c[0] == name[1] && c[1] == name[0]
+	case n <= 4:
+		return d <= 1
+	case len(c)-n == d:
+		return d <= 1+n/3
+	}
+	return d <= 1+n/5
 }
 
 // distance counts the insertions, deletions, changes and swaps of neighbours between a and b.

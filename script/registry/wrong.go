@@ -1,0 +1,118 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// wrongAddr returns the error for a string that is no address. It is errKind if the string resembles none.
+func wrongAddr(s string) error {
+	if host, ok := hostOfURL(s); ok {
+		return fmt.Errorf("an address without the rest of the URL: %q", host)
+	}
+	if host, _, err := cutPort(s); err == nil {
+		return fmt.Errorf("an address without a port: %q", host)
+	}
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return fmt.Errorf("an address without a prefix length: %q", p.Addr())
+	}
+	if err := wrongOctets(s); err != nil {
+		return err
+	}
+	if domain(s) {
+		return errors.New("there is no DNS client, so a name on the network needs its address")
+	}
+	return errKind
+}
+
+// wrongOctets returns the reason why a string of digits and dots is no address of IPv4, nil if it is something else.
+func wrongOctets(s string) error {
+	if strings.Trim(s, "0123456789.") != "" || !strings.Contains(s, ".") {
+		return nil
+	}
+	list := strings.Split(s, ".")
+	if len(list) != 4 {
+		return fmt.Errorf("an address of IPv4 has 4 numbers, this has %d", len(list))
+	}
+	for _, o := range list {
+		if n, err := strconv.Atoi(o); err != nil || n > 255 {
+			return fmt.Errorf("%q is not a number from 0 to 255", o)
+		}
+		if len(o) > 1 && o[0] == '0' {
+			return fmt.Errorf("%q begins with 0", o)
+		}
+	}
+	return nil
+}
+
+// wrongPrefix returns the error for a string that is no address with prefix length.
+func wrongPrefix(s string) error {
+	host, length, found := strings.Cut(s, "/")
+	a, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		if octets := wrongOctets(host); octets != nil {
+			return octets
+		}
+		return errKind
+	case !found && a.Is4():
+		return fmt.Errorf("the prefix length is missing: %q", s+"/24")
+	case !found:
+		return fmt.Errorf("the prefix length is missing: %q", s+"/64")
+	}
+	return fmt.Errorf("%q is no prefix length of %s, which is from 0 to %d", length, family(a), a.BitLen())
+}
+
+// wrongEndpoint returns the error for a string that is no address with port and has no missing port. It is errKind if the string
+// resembles none.
+func wrongEndpoint(s string) error {
+	if host, ok := hostOfURL(s); ok {
+		if _, _, err := cutPort(host); err != nil {
+			host += ":80"
+		}
+		return fmt.Errorf("an address with port without the rest of the URL: %q, or http.get(%q)", host, s)
+	}
+	host, port, found := cutLast(s, ":")
+	if err := wrongOctets(host); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(port)
+	switch {
+	case found && err == nil && (n < 0 || n > 65535):
+		return fmt.Errorf("%d is no port, which is from 0 to 65535", n)
+	case domain(host):
+		return errors.New("there is no DNS client, so a name on the network needs its address")
+	}
+	return errKind
+}
+
+// hostOfURL returns the host of a URL, with its port if it has one.
+func hostOfURL(s string) (host string, ok bool) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || scheme == "" {
+		return "", false
+	}
+	host, _, _ = strings.Cut(rest, "/")
+	return host, true
+}
+
+// cutPort splits a string into an address and its port.
+func cutPort(s string) (host, port string, err error) {
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return "", "", err
+	}
+	return ap.Addr().String(), strconv.Itoa(int(ap.Port())), nil
+}
+
+// domain reports whether a string has the form of a domain name of several labels.
+func domain(s string) bool {
+	if !strings.Contains(s, ".") || strings.HasPrefix(s, ".") {
+		return false
+	}
+	top := s[strings.LastIndexByte(s, '.')+1:]
+	return len(top) > 1 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && strings.Trim(top, "0123456789") != ""
+}

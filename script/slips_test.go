@@ -1,0 +1,219 @@
+package script
+
+import (
+	"strings"
+	"testing"
+)
+
+// slips are lines as typed by people who come from other shells, languages and tools, each with what its error has to say. Where that is
+// code that begins with =, TestSlips runs it as well, after slipsPrelude.
+const slips = `
+ping 192.168.69.100 | =ping("192.168.69.100")
+ping -c 2 192.168.69.100 | =ping("192.168.69.100", count=2)
+ping(192.168.69.100) | =ping("192.168.69.100")
+ping peer | =ping("peer")
+sudo ping 192.168.69.100 | =ping("192.168.69.100")
+$ ping 192.168.69.100 | =ping("192.168.69.100")
+>>> print x | print(x)
+ping6 ::1 | =ping("::1")
+ping 192.168.69.100 & | =ping("192.168.69.100")
+arping 192.168.69.100 | =arping("192.168.69.100")
+traceroute 192.168.69.100 | =traceroute("192.168.69.100")
+mtr 192.168.69.100 | =traceroute("192.168.69.100")
+ip addr | =addrs()
+ip a | =addrs()
+ip -6 route | =routes()
+ip r | =routes()
+ip link | =ifaces()
+ip neigh | =neighbors()
+ip addr add 10.1.0.1/24 dev eth0 | =ifaces()[0].add_addr("10.1.0.1/24")
+ip addr del 192.168.69.1/24 dev eth0 | =ifaces()[0].del_addr("192.168.69.1/24")
+ip link set eth0 mtu 1400 | =ifaces()[0].set(mtu=1400)
+ip link set eth0 down | =ifaces()[0].down()
+ip route add default via 192.168.69.100 | =routes.add("default", "192.168.69.100")
+ip neigh add 192.168.69.7 lladdr 02:00:00:00:00:07 dev eth0 | =neighbors.add("192.168.69.7", "02:00:00:00:00:07")
+ip neigh flush all | =neighbors.flush()
+ifconfig | =ifaces()
+ifconfig -a | =ifaces()
+netstat -an | =ss()
+netstat -s | =counters()
+netstat -rn | =routes()
+ss -tnp | =ss().where(netid="tcp")
+ss -tlnp | =ss().where(state="LISTEN")
+ss -ti | =ss(info=True)
+arp -a | =neighbors()
+arp -n | =neighbors()
+route -n | =routes()
+conntrack -L | =ss()
+curl http://192.168.69.100:8000/ | =http.get("http://192.168.69.100:8000/").body
+wget 192.168.69.100:8000 | =http.get("http://192.168.69.100:8000").body
+tcpdump -i eth0 port 80 | tcpdump("port 80")
+tcpdump -n tcp and port 80 | trace("tcp and port 80")
+tcpdump -w x.pcap icmp | =capture("x.pcap", "icmp")
+nc 192.168.69.100 7 | =c = tcp.connect("192.168.69.100:7")
+nc -l 8080 | =l = tcp.listen(8080)
+telnet 192.168.69.100 7 | =c = tcp.connect("192.168.69.100:7")
+nc -u 192.168.69.100 7 | =u = udp.connect("192.168.69.100:7")
+tc qdisc add dev eth0 root netem loss 15% delay 20ms | =fault("eth0", dir="tx", loss="15%", delay="20ms")
+iptables -A INPUT -p tcp --dport 80 -j DROP | =fault("eth0", match="tcp port 80")
+dig example.org | =ping("peer")
+man ping | =help(ping)
+help ping | =help(ping)
+?ping | =help(ping)
+ls | =sh("ls").out
+ls -l | =sh("ls -l").out
+ls | grep x | sh(
+cat /etc/hosts | =sh("cat /etc/hosts").out
+cd /tmp | sh("cd /tmp && ls").out
+clear | Ctrl-L
+quit now | exit()
+echo hello | print(hello)
+export X=1 | x = 1
+X=1 ls | sh(
+while true; do ls; done | for i in range(3): print(i)
+for i in 1 2 3; do ls; done | for i in range(3): print(i)
+import socket | =tcp.connect("192.168.69.100:7")
+from scapy.all import * | sniff("icmp")
+import time | now()
+import os | =sh("uname -a").out
+import numpy | load("other.star", "name")
+f"{x} of {y}" | "%s of %d" % (name, n)
+try: | catch(fn, arg).error
+except ValueError: | catch(fn, arg).error
+class Foo: | =struct(a=1, b=2)
+with open("x") as f: | c.close()
+raise ValueError("x") | fail("why")
+assert 1 == 1 | =assert.true(x)
+del d["x"] | d.pop(key)
+x is None | =x == None
+x is not None | =x != None
+2 ** 3 | =math.pow(2, 3)
+x++ | x += 1
+print x | =print(x)
+1 && 2 | and
+1 || 2 | or
+true | True
+null | None
+else if x > 1: | elif x > 0:
+def f() { | a colon instead of the brace
+if x = 1: pass | to compare
+let x = 1 | x = 1
+x := 1 | x = 1
+// comment | #
+async def f(): pass | =spawn(fn)
+def f(x: int) -> int: return x | without types
+x > 0 ? 1 : 2 | a if x else b
+open("x.txt") | write_file("x.txt", "text")
+random.randint(1, 2) | --seed N
+sys.argv | args
+time.sleep(1) | =sleep("20ms")
+os.system("ls") | =sh("uname -a").out
+[2, 1].sort() | =sorted(list)
+"n=" + 1 | ="n=" + str(n)
+"%.2f" % 1.5 | =fmt(x, 2)
+tcp.connect(192.168.69.100:7) | =tcp.connect("192.168.69.100:7")
+fault("eth0", delay=20ms) | =fault("eth0", delay="20ms")
+IP(dst="10.0.0.1")/ICMP() | =ping("192.168.69.100")
+sr1(IP(dst="10.0.0.1")/ICMP()) | =ping("192.168.69.100", count=1).received
+send(IP()) | =raw.bind(99).send("data", "192.168.69.100")
+rdpcap("x.pcap") | read_capture("x.pcapng")
+socket.socket() | =udp.bind(5000)
+tcp.send("x") | c.send("hi")
++0 > S 0:0(0) <mss 1460> | trace("tcp")
++0 > S. | trace("tcp")
++0 connect(3, ..., ...) = -1 | sleep("100ms")
+ping("kernel") | the operating system's stack, which is not in a virtual lab
+ping("localhost") | "127.0.0.1"
+ping("example.org") | needs its address
+ping("192.168.69.300") | not a number from 0 to 255
+ping("192.168.69.100/24") | without a prefix length: "192.168.69.100"
+ping("192.168.69.100:80") | without a port: "192.168.69.100"
+ping("http://192.168.69.100/") | without the rest of the URL: "192.168.69.100"
+tcp.connect("192.168.69.100") | the port is missing: "192.168.69.100:80"
+tcp.connect("192.168.69.100:99999") | from 0 to 65535
+tcp.connect("http://192.168.69.100/") | "192.168.69.100:80"
+tcp.listen("80") | without quotes: 80
+tcp.listen(70000) | from 0 to 65535
+ifaces()[0].add_addr("10.0.0.1") | "10.0.0.1/24"
+ifaces()[0].add_addr("10.0.0.1/33") | from 0 to 32
+ifaces()[0].add_addr("fd00::1/129") | from 0 to 128
+fault("eth0", loss=15) | 15 percent is 0.15, or "15%"
+fault("eth0", loss="150%") | from 0% to 100%
+ping("8.8.8.8") | routes.add("default", "…") with a router's IPv4 address
+tcp.connect("[2001:db8::1]:80") | ifaces()[0].add_addr("fd00::1/64")
+cwnd | =c.info()
+rto | =c.info()
+mss | =tcp.connect("192.168.69.100:7", mss=1000)
+mtu | =ifaces()[0].set(mtu=1400)
+ttl | =ping("192.168.69.100", ttl=3)
+nat | forward=True
+vlan | =trace("vlan")
+netem | =fault("eth0", loss=0.1, delay="20ms")
+iptables | =fault("eth0", match="tcp port 80")
+conntrack | =ss()
+plot | =tcp.connect("192.168.69.100:7", log=1000).log()
+wireshark | =capture("x.pcapng")
+netcat | =c = tcp.connect("192.168.69.100:7")
+resolve | =ping("peer")
+dhcp | =ifaces()[0].add_addr("10.0.0.1/24")
+local.cwnd | =c.info()
+packetdrill | smolsh test FILE.star
+`
+
+const slipsPrelude = `
+x, n, list, fn = 1, 1, [2, 1], now
+c = tcp.connect("192.168.69.100:7")
+`
+
+// TestSlips types each slip in a shell of its own. Its error has to say what to type, and what it says has to run.
+func TestSlips(t *testing.T) {
+	answered := 0
+	for line := range strings.Lines(slips) {
+		i := strings.LastIndex(line, " | ")
+		if i < 0 {
+			continue
+		}
+		slip, want := line[:i], strings.TrimSpace(line[i+3:])
+		code, runs := strings.CutPrefix(want, "=")
+		t.Run(slip, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			s := newSim(t, 1)
+			_ = s.Typed(slip) // the error is on standard error
+			first, _, _ := strings.Cut(s.err.String(), "\n")
+			if !strings.Contains(first, code) {
+				t.Errorf("the answer is %q, want %s", first, code)
+				return
+			}
+			answered++
+			if !runs {
+				return
+			}
+			s = newSim(t, 1)
+			if err := s.RunCommand(slipsPrelude + code); err != nil {
+				t.Errorf("%s does not run: %s", code, s.err.String())
+			}
+		})
+	}
+	if answered < 100 {
+		t.Errorf("%d slips are answered", answered)
+	}
+}
+
+// TestNoSlips: the errors of these lines stay what they are, because the lines are of the language and misspell a name of the script.
+func TestNoSlips(t *testing.T) {
+	for _, c := range []struct{ src, want string }{
+		{"n = 1\nm = n - countt\n", "undefined: countt"},
+		{"total = 1\nx = totl\n", "undefined: totl (did you mean total?)"},
+		{"hosts1 = 1\nroute - hosts2\n", "undefined: hosts2 (did you mean hosts1?)"},
+		{"x = unknownname(\"ping 10.0.0.1\")\n", "undefined: unknownname"},
+		{"d = {}\nd.foo\n", "dict has no .foo field or method"},
+	} {
+		s := newSim(t, 1)
+		for line := range strings.Lines(c.src) {
+			_ = s.Typed(line)
+		}
+		if got := s.err.String(); !strings.Contains(got, c.want+"\n") {
+			t.Errorf("%q: %s, want %s", c.src, got, c.want)
+		}
+	}
+}

@@ -71,6 +71,31 @@ func TestInterrupt(t *testing.T) {
 	x.exits(0)
 }
 
+// TestInterruptKeeps: Ctrl-C ends sniff(), ping() and tcpdump(), which return or print their results so far, below the ^C, and the
+// statement continues.
+func TestInterruptKeeps(t *testing.T) {
+	x := start(t, "live", 80)
+	x.line(`background = every("2ms", lambda: 0)`)
+	for _, c := range []struct{ line, want string }{
+		{`p = sniff("icmp"); print(len(p), "kept")`, "^C\n0 kept\nlive>"},
+		{`tcpdump("port 9"); print("kept")`, "^C\n0 packets\nkept\nlive>"},
+		{`p = ping("192.168.69.9", timeout=100); print(p.sent, "kept")`, "^C\n1 sent, 0 received, 100% lost\n1 kept\nlive>"},
+		{`p = [tcpdump("port 9") for _ in range(3)]; print("kept")`, "^C\n0 packets\n^C\n0 packets\nlive>"},
+	} {
+		x.clear()
+		x.keys("running = 1", enter)
+		x.shows("\nlive>")
+		x.starts(c.line + enter)
+		x.keys(ctrlC)
+		if strings.Count(c.want, "^C") == 2 {
+			x.has("^C\n0 packets\n")
+			x.keys(ctrlC)
+		}
+		x.shows(c.want)
+	}
+	x.what("background.done", "False\n")
+}
+
 // TestWatch shows a table with more rows than the screen has: it is cut, and redrawn in place.
 func TestWatch(t *testing.T) {
 	x := startSized(t, "live", 60, 10)

@@ -221,7 +221,7 @@ func (sh *Shell) run(src string) (code int, ended bool) {
 		return 0, false
 	}
 	if sh.history.add(strings.TrimRight(src, "\n")) && sh.edit != nil {
-		sh.edit.setHistory()
+		sh.edit.stale = true
 	}
 	switch m := asked.FindStringSubmatch(line); {
 	case line[0] == '!':

@@ -76,16 +76,18 @@ func TestInterrupt(t *testing.T) {
 func TestInterruptKeeps(t *testing.T) {
 	x := start(t, "live", 80)
 	x.line(`background = every("2ms", lambda: 0)`)
+	x.line(`def begin(): spawn(print, "begun")` + enter) // printed when the statement waits
 	for _, c := range []struct{ line, want string }{
-		{`p = sniff("icmp"); print(len(p), "kept")`, "^C\n0 kept\nlive>"},
-		{`tcpdump("port 9"); print("kept")`, "^C\n0 packets\nkept\nlive>"},
-		{`p = ping("192.168.69.9", timeout=100); print(p.sent, "kept")`, "^C\n1 sent, 0 received, 100% lost\n1 kept\nlive>"},
-		{`p = [tcpdump("port 9") for _ in range(3)]; print("kept")`, "^C\n0 packets\n^C\n0 packets\nlive>"},
+		{`begin(); p = sniff("icmp"); print(len(p), "kept")`, "^C\n0 kept\nlive>"},
+		{`begin(); tcpdump("port 9"); print("kept")`, "^C\n0 packets\nkept\nlive>"},
+		{`begin(); p = ping("192.168.69.9", timeout=100); print(p.sent, "kept")`, "^C\n1 sent, 0 received, 100% lost\n1 kept\nlive>"},
+		{`begin(); p = [tcpdump("port 9") for _ in range(3)]; print("kept")`, "^C\n0 packets\n^C\n0 packets\nlive>"},
 	} {
 		x.clear()
 		x.keys("running = 1", enter)
 		x.shows("\nlive>")
 		x.starts(c.line + enter)
+		x.has("\nbegun\n")
 		x.keys(ctrlC)
 		if strings.Count(c.want, "^C") == 2 {
 			x.has("^C\n0 packets\n")

@@ -3,6 +3,7 @@ package repl
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -177,7 +178,9 @@ func TestPrompt(t *testing.T) {
 	x.what("6 * 7", "42\n")
 	x.what("_ + 1", "43\n")
 	x.what("!printf 'no line end'", "no line end\n")
-	x.what("!exit 3", "")
+	x.what("!exit 3", "status 3\n")
+	x.what("!printf 'no line end'; false", "no line end\nstatus 1\n")
+	x.what("!false &", "")
 	if got, want := x.line("ping?"), x.line("help(ping)"); got != want || !strings.HasPrefix(got, "ping(host, ") {
 		t.Errorf("ping? says %q", got)
 	}
@@ -209,6 +212,30 @@ func TestPrompt(t *testing.T) {
 	if got := x.line("timeit(lambda: 1, count=3)"); !strings.HasPrefix(got, "3 calls, ") {
 		t.Errorf("timeit: %s", got)
 	}
+}
+
+// TestChangeFolder: !cd changes the folder for later commands and for files, or says why it does not.
+func TestChangeFolder(t *testing.T) {
+	x := start(t, "virtual", 80)
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.what("!cd '"+dir+"'", "")
+	x.what("!mkdir 'a b'; echo 'print(\"here\")' >'a b/x.star'", "")
+	x.what(`!cd "a b"`, "")
+	x.what(`run("x.star")`, "here\n")
+	x.what("!cd ..", "")
+	x.what("!echo *", "a b\n")
+	x.what("!cd -", "")
+	x.what("!ls", "x.star\n")
+	x.what("!cd", "")
+	x.what(`!test "$PWD" = "$HOME" && echo home`, "home\n")
+	if got := x.line("!cd none"); !strings.HasPrefix(got, "cd: ") || !strings.Contains(got, "none") || !strings.Contains(got, "\nstatus ") {
+		t.Errorf("said %q", got)
+	}
+	x.what(`!cd / && test "$PWD" = / && echo root`, "root\n")
+	x.what(`!test "$PWD" = "$HOME" && echo home`, "home\n")
 }
 
 // TestColour: there is no colour where it is not allowed, and no escape code on a terminal without them.

@@ -3,6 +3,7 @@ package repl
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type editor struct {
 	before  string       // earlier lines of the statement
 	typed   atomic.Int32 // number of runes in the line
 	block   string       // pasted text after the end of the first line
+	stale   bool         // true if the history has entries that readline does not know yet; it gets them when no input waits
 }
 
 func newEditor(sh *Shell) (*editor, error) {
@@ -78,6 +80,7 @@ func (e *editor) close() {
 
 // setHistory replaces all of readline's entries. readline itself would keep an older entry instead of its edited form.
 func (e *editor) setHistory() {
+	e.stale = false
 	e.rl.ResetHistory()
 	for _, entry := range e.sh.history.entries {
 		e.rl.SaveHistory(toRunes.Replace(entry))
@@ -93,6 +96,10 @@ var (
 func (e *editor) line(prompt, begin, before string) (line, block string, err error) {
 	e.prompt, e.before, e.block = prompt, before, ""
 	e.typed.Store(int32(utf8.RuneCountInString(begin)))
+	if e.stale && !e.in.pending() {
+		e.setHistory()
+	}
+	e.in.forget()
 	e.sh.screen.begin()
 	io.WriteString(e.sh.cfg.Stdout, pasteOn)
 	e.rl.SetPrompt(prompt)
@@ -129,8 +136,8 @@ func (e *editor) filter(r rune) (rune, bool) {
 	return r, true
 }
 
-// OnChange implements readline.Listener. It replaces the key that stands for a pasted block by the block's first line.
-// The rest of the block is returned when the line is read.
+// OnChange implements readline.Listener. It replaces the key that stands for a text by the text, or by the first line of
+// a block. The rest of the block is returned when the line is read.
 func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 	switch key {
 	case 0, readline.CharEnter, readline.CharCtrlJ, readline.CharInterrupt:
@@ -139,7 +146,13 @@ func (e *editor) OnChange(line []rune, pos int, key rune) ([]rune, int, bool) {
 	if key == runePaste {
 		text := e.in.block()
 		if pos > 0 && pos <= len(line) && line[pos-1] == runePaste {
-			first, rest, _ := strings.Cut(text, "\n")
+			first, rest, block := strings.Cut(text, "\n")
+			if !block {
+				inserted := []rune(toRunes.Replace(text))
+				line = slices.Concat(line[:pos-1], inserted, line[pos:])
+				e.typed.Store(int32(len(line)))
+				return line, pos - 1 + len(inserted), true
+			}
 			after := string(line[pos:])
 			e.block = rest + fromRunes.Replace(after)
 			line = append(line[:pos-1:pos-1], []rune(toRunes.Replace(first))...)

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,6 +123,47 @@ virtual>`[1:])
 	x.what("f(0)", "37\n") // f calls the new g
 	// Within a line, a paste is text: a tab in it completes nothing, and the text around it stays.
 	x.what("len('"+pasteBegin+"a\tb"+pasteEnd+"')", "3\n")
+}
+
+// TestLongPaste: what the terminal draws for a paste is proportional to the paste, with and without brackets, as one line and as
+// many. An end of a line in the middle of a paste's brackets is found wherever the reads cut it.
+func TestLongPaste(t *testing.T) {
+	var lines strings.Builder
+	for i := range 10000 {
+		fmt.Fprintf(&lines, "n += [%d, len('%s')][0]\r", i, "some text")
+	}
+	long := "len('" + strings.Repeat("é1", 8000) + "')"
+	for _, c := range []struct {
+		name, keys string
+		most       int // octets drawn for one pasted
+	}{
+		{"lines", pasteBegin + lines.String() + pasteEnd, 3},
+		{"lines without brackets", lines.String(), 10},
+		{"one line", pasteBegin + long + pasteEnd + enter, 20},
+		{"one line without brackets", long + enter, 60},
+	} {
+		x := start(t, "virtual", 80)
+		x.line("n = 0")
+		x.mu.Lock()
+		before := len(x.bytes)
+		x.mu.Unlock()
+		for keys := c.keys; keys != ""; { // as the terminal takes it
+			part := keys[:min(len(keys), 1000)]
+			keys = keys[len(part):]
+			x.keys(part)
+		}
+		x.keys("'the end'", enter)
+		x.waitFor(c.name, func(s string) bool { return strings.HasSuffix(s, "\n\"the end\"\nvirtual>") })
+		x.mu.Lock()
+		drawn := len(x.bytes) - before
+		x.mu.Unlock()
+		if drawn > c.most*len(c.keys) {
+			t.Errorf("%s: %d octets are drawn for %d", c.name, drawn, len(c.keys))
+		}
+		if strings.HasPrefix(c.name, "lines") {
+			x.what("n", "49995000\n")
+		}
+	}
 }
 
 func TestMultiLine(t *testing.T) {

@@ -8,13 +8,15 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/chzyer/readline"
 )
 
 // Runes of a private plane stand for events that readline does not support. The keyboard can't send them, since input
 // replaces them.
 const (
 	runeRedraw  rune = 0x10F000 + iota // output must be shown, or the terminal has a new width
-	runePaste                          // a pasted block of several lines
+	runePaste                          // a pasted block, or many characters that arrive at once
 	runeTab                            // a pasted tab
 	runeNewline                        // the end of a line within a block
 	runeDelete                         // the delete key, which is not Ctrl-D
@@ -34,7 +36,9 @@ type input struct {
 	raw     []byte   // octets read and not interpreted yet
 	out     []byte   // octets interpreted and not delivered yet
 	pasting bool     // true while raw is within the brackets of a paste
-	pastes  []string // blocks for each runePaste that readline has not processed
+	scanned int      // number of octets of raw that don't contain the beginning of the closing bracket
+	search  bool     // true while readline searches its history, which takes single keys only
+	pastes  []string // text for each runePaste that readline has not processed
 	open    bool     // true while a line is wanted
 	redraw  bool
 	closed  bool
@@ -48,6 +52,9 @@ const (
 	pasteOn    = "\x1b[?2004h"
 	pasteOff   = "\x1b[?2004l"
 )
+
+// burst is the number of characters from which readline gets them as one text. It draws the whole line for each key.
+const burst = 16
 
 // escapeWait is the time to wait, after an Esc, for the rest of a key's sequence. After it the key counts as Esc.
 const escapeWait = 50 * time.Millisecond
@@ -147,11 +154,7 @@ func (in *input) understand() {
 			in.control(c)
 			n = 1
 		case utf8.FullRune(in.raw):
-			var r rune
-			if r, n = utf8.DecodeRune(in.raw); r >= runeRedraw && r < runeLast {
-				r = utf8.RuneError
-			}
-			in.out = utf8.AppendRune(in.out, r)
+			n = in.characters()
 		}
 		if n == 0 {
 			return
@@ -160,9 +163,52 @@ func (in *input) understand() {
 	}
 }
 
+// characters moves the characters at the beginning of raw, and returns the number of their octets.
+func (in *input) characters() int {
+	n, count := 0, 0
+	for n < len(in.raw) && in.raw[n] >= 0x20 && in.raw[n] != 0x7f && utf8.FullRune(in.raw[n:]) {
+		_, size := utf8.DecodeRune(in.raw[n:])
+		n += size
+		count++
+	}
+	text := pasted(string(in.raw[:n]))
+	if count < burst || in.search {
+		in.out = append(in.out, text...)
+	} else {
+		in.text(text)
+	}
+	return n
+}
+
+// text hands text to readline at once.
+func (in *input) text(text string) {
+	in.pastes = append(in.pastes, text)
+	in.out = utf8.AppendRune(in.out, runePaste)
+}
+
+// pending reports whether more input has arrived.
+func (in *input) pending() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.out)+len(in.raw) > 0 {
+		return true
+	}
+	return in.ready()
+}
+
+// forget drops the texts that readline has not asked for, though it has got their keys.
+func (in *input) forget() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if ahead := bytes.Count(in.out, []byte(string(runePaste))); ahead < len(in.pastes) {
+		in.pastes = in.pastes[len(in.pastes)-ahead:]
+	}
+}
+
 // control passes on the control characters that readline supports. It drops others: readline would interpret NUL as the
 // end of the input, and insert the rest.
 func (in *input) control(c byte) {
+	in.search = c == readline.CharBckSearch || c == readline.CharFwdSearch || in.search && c == readline.CharBackspace
 	switch c {
 	case 0, 15, 17, 22, 24, 28, 29, 30, 31:
 	case 26:
@@ -209,17 +255,22 @@ func (in *input) escape() int {
 // paste consumes the pasted text if the closing bracket has arrived, and returns the length of the text and the
 // bracket.
 func (in *input) paste() int {
-	i := bytes.Index(in.raw, []byte(pasteEnd))
+	i := bytes.Index(in.raw[in.scanned:], []byte(pasteEnd))
 	if i < 0 {
+		in.scanned = max(0, len(in.raw)-len(pasteEnd)+1)
 		return 0
 	}
-	in.pasting = false
+	i += in.scanned
+	in.pasting, in.scanned = false, 0
 	text := pasted(string(in.raw[:i]))
-	if !strings.Contains(text, "\n") {
+	switch {
+	case strings.Contains(text, "\n"):
+		in.text(text)
+		in.out = append(in.out, '\r')
+	case len(text) >= burst && !in.search:
+		in.text(text)
+	default:
 		in.out = append(in.out, strings.ReplaceAll(text, "\t", string(runeTab))...)
-	} else {
-		in.pastes = append(in.pastes, text)
-		in.out = append(utf8.AppendRune(in.out, runePaste), '\r')
 	}
 	return i + len(pasteEnd)
 }

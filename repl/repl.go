@@ -216,12 +216,15 @@ func (sh *Shell) run(src string) (code int, ended bool) {
 		return 0, false
 	}
 	if sh.history.add(strings.TrimRight(src, "\n")) && sh.edit != nil {
-		sh.edit.setHistory()
+		sh.edit.stale = true
 	}
 	switch m := asked.FindStringSubmatch(line); {
 	case line[0] == '!':
-		sh.s.Shell(line[1:])
+		status := sh.s.Shell(line[1:])
 		sh.freshLine()
+		if status != 0 && status != 128+int(syscall.SIGINT) { // the terminal has shown ^C
+			fmt.Fprintf(sh.screen, "status %d\n", status)
+		}
 		return 0, false
 	case m != nil:
 		src = sh.s.HelpFor(m[1] + m[2])

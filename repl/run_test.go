@@ -3,6 +3,7 @@ package repl
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -69,6 +70,33 @@ func TestInterrupt(t *testing.T) {
 	}
 	x.keys(ctrlD)
 	x.exits(0)
+}
+
+// TestInterruptKeeps: Ctrl-C ends sniff(), ping() and tcpdump(), which return or print their results so far, below the ^C, and the
+// statement continues.
+func TestInterruptKeeps(t *testing.T) {
+	x := start(t, "live", 80)
+	x.line(`background = every("2ms", lambda: 0)`)
+	x.line(`def begin(): spawn(print, "begun")` + enter) // printed when the statement waits
+	for _, c := range []struct{ line, want string }{
+		{`begin(); p = sniff("icmp"); print(len(p), "kept")`, "^C\n0 kept\nlive>"},
+		{`begin(); tcpdump("port 9"); print("kept")`, "^C\n0 packets\nkept\nlive>"},
+		{`begin(); p = ping("192.168.69.9", timeout=100); print(p.sent, "kept")`, "^C\n1 sent, 0 received, 100% lost\n1 kept\nlive>"},
+		{`begin(); p = [tcpdump("port 9") for _ in range(3)]; print("kept")`, "^C\n0 packets\n^C\n0 packets\nlive>"},
+	} {
+		x.clear()
+		x.keys("running = 1", enter)
+		x.shows("\nlive>")
+		x.starts(c.line + enter)
+		x.has("\nbegun\n")
+		x.keys(ctrlC)
+		if strings.Count(c.want, "^C") == 2 {
+			x.has("^C\n0 packets\n")
+			x.keys(ctrlC)
+		}
+		x.shows(c.want)
+	}
+	x.what("background.done", "False\n")
 }
 
 // TestWatch shows a table with more rows than the screen has: it is cut, and redrawn in place.
@@ -150,7 +178,9 @@ func TestPrompt(t *testing.T) {
 	x.what("6 * 7", "42\n")
 	x.what("_ + 1", "43\n")
 	x.what("!printf 'no line end'", "no line end\n")
-	x.what("!exit 3", "")
+	x.what("!exit 3", "status 3\n")
+	x.what("!printf 'no line end'; false", "no line end\nstatus 1\n")
+	x.what("!false &", "")
 	if got, want := x.line("ping?"), x.line("help(ping)"); got != want || !strings.HasPrefix(got, "ping(host, ") {
 		t.Errorf("ping? says %q", got)
 	}
@@ -182,6 +212,30 @@ func TestPrompt(t *testing.T) {
 	if got := x.line("timeit(lambda: 1, count=3)"); !strings.HasPrefix(got, "3 calls, ") {
 		t.Errorf("timeit: %s", got)
 	}
+}
+
+// TestChangeFolder: !cd changes the folder for later commands and for files, or says why it does not.
+func TestChangeFolder(t *testing.T) {
+	x := start(t, "virtual", 80)
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.what("!cd '"+dir+"'", "")
+	x.what("!mkdir 'a b'; echo 'print(\"here\")' >'a b/x.star'", "")
+	x.what(`!cd "a b"`, "")
+	x.what(`run("x.star")`, "here\n")
+	x.what("!cd ..", "")
+	x.what("!echo *", "a b\n")
+	x.what("!cd -", "")
+	x.what("!ls", "x.star\n")
+	x.what("!cd", "")
+	x.what(`!test "$PWD" = "$HOME" && echo home`, "home\n")
+	if got := x.line("!cd none"); !strings.HasPrefix(got, "cd: ") || !strings.Contains(got, "none") || !strings.Contains(got, "\nstatus ") {
+		t.Errorf("said %q", got)
+	}
+	x.what(`!cd / && test "$PWD" = / && echo root`, "root\n")
+	x.what(`!test "$PWD" = "$HOME" && echo home`, "home\n")
 }
 
 // TestColour: there is no colour where it is not allowed, and no escape code on a terminal without them.

@@ -69,7 +69,7 @@ func testShell(wall bool) int {
 	signal.Notify(c, os.Interrupt)
 	go func() {
 		for range c {
-			s.Interrupt()
+			s.InterruptCall()
 		}
 	}()
 	status := sh.Run(s)

@@ -75,3 +75,9 @@ func (in *input) read(open bool, timeout int) (got []byte, late bool) {
 
 // reading is the state of read, which needs none on this system.
 type reading struct{}
+
+// ready reports whether the terminal has octets that nothing has read.
+func (in *input) ready() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(in.terminal.Fd()), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
+}

@@ -106,3 +106,6 @@ func (in *input) awaitWake() {
 		}
 	}
 }
+
+// ready is false on this system, which then draws a line after each character of a paste.
+func (in *input) ready() bool { return false }

@@ -83,20 +83,35 @@ func builtinArping(c *call) (starlark.Value, error) {
 		return nil, (&frameValue{socketValue: socketValue{name: "frames"}}).failed(c, p.dev, err)
 	}
 	defer c.s.tasks.Do(p.h.w, func(clock.Instant) { p.conn.Close() })
-	count, interval, timeout := arg[int](c, "count"), arg[time.Duration](c, "interval"), arg[time.Duration](c, "timeout")
+	count := arg[int](c, "count")
+	defer c.t.Keeping()()
+	sent, err := p.run(count, arg[time.Duration](c, "interval"), arg[time.Duration](c, "timeout"))
+	var v starlark.Value
+	show := func() { v = p.result(sent) }
+	switch {
+	case err == nil:
+		show()
+	case !c.interrupted(err, show):
+		return nil, err
+	}
+	return v, nil
+}
+
+// run sends the requests and waits for the answers. sent is the number of requests so far.
+func (p *arpinger) run(count int, interval, timeout time.Duration) (sent int, err error) {
 	for p.seq = 0; p.seq < count; p.seq++ {
 		next := p.h.w.Now().Add(interval)
 		if err := p.probe(timeout); err != nil {
-			return nil, err
+			return p.seq + 1, err
 		}
 		if p.seq+1 == count {
 			break
 		}
 		if err := p.wait(max(0, next.Sub(p.h.w.Now())), func() bool { return false }); err != nil && err != task.ErrTimedOut {
-			return nil, err
+			return p.seq + 1, err
 		}
 	}
-	return p.result(count), nil
+	return count, nil
 }
 
 // question makes the request. The sender is our address on the link; without one, or for that address itself, the request is a
@@ -251,6 +266,7 @@ func (p *arpinger) receive(now clock.Instant) {
 	}
 }
 
+// result prints the last line and returns the value of the call, which has sent count requests.
 func (p *arpinger) result(count int) starlark.Value {
 	got := 0
 	last := -1

@@ -11,7 +11,7 @@ import (
 // Only the command receives the keyboard's interrupt and quit. Processes that the command leaves in the background live
 // until command.End, after command.Adopt. In a shell, a line that starts some has a pipe in place of the terminal as
 // its outputs, so that what they write later stands in lines above the line being typed. The files of captures that go
-// on have every packet so far when the command begins.
+// on have every packet so far when the command begins. A line that is cd alone changes the folder of this process.
 func (s *Session) Shell(line string) int {
 	s.out.Flush()
 	if s.cfg.NoFiles {
@@ -20,6 +20,9 @@ func (s *Session) Shell(line string) int {
 	}
 	if s.cfg.Interactive {
 		s.prompt.inputs = append(s.prompt.inputs, typedInput{src: "!" + line, shell: true})
+	}
+	if command.ChangesFolder(line) {
+		return s.changeFolder(line)
 	}
 	s.flushCaptures()
 	cmd := command.New(line)
@@ -40,6 +43,16 @@ func (s *Session) Shell(line string) int {
 	status, ran := command.Status(err)
 	if !ran {
 		fmt.Fprintf(s.cfg.Stderr, "%s: %v\n", line, err)
+	}
+	return status
+}
+
+// changeFolder runs a line that changes the folder, for this process and so for all later lines.
+func (s *Session) changeFolder(line string) (status int) {
+	var said string
+	s.Await(func() { status, said = command.ChangeFolder(line) }, nil)
+	if said != "" {
+		fmt.Fprintln(s.cfg.Stderr, said)
 	}
 	return status
 }

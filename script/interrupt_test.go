@@ -37,3 +37,47 @@ func TestInterruptStopsWhatComputes(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 }
+
+// TestInterruptKeeps: an interrupt ends the call, which prints or returns its results so far, and the script continues. A
+// second interrupt ends the script, and the call has still printed its last line.
+func TestInterruptKeeps(t *testing.T) {
+	const ticks = "t = every(\"100ms\", lambda: peer.ping(\"192.168.69.1\", count=1))\n"
+	for call, want := range map[string]string{
+		`p = sniff("icmp"); print(len(p) > 0, t.done)`:                                                                                        "True False\n",
+		`tcpdump("port 1"); print(t.done)`:                                                                                                    "0 packets\nFalse\n",
+		`p = ping("192.168.69.100", count=60000, interval="1ms"); print(p.received > 0)`:                                                      "True\n",
+		`p = arping("192.168.69.100", count=60000, interval="1ms"); print(p.received > 0)`:                                                    "True\n",
+		`peer.serve("udp", 33434, lambda c: None); p = traceroute("192.168.69.100", probes=1, timeout=100000); print(len(p.hops), p.reached)`: " 1  *\n1 False\n",
+		`watch(lambda: None, every="1ms"); print(t.done)`:                                                                                     "False\n",
+	} {
+		for _, twice := range []bool{false, true} {
+			s := newSim(t, 1)
+			src := ticks + call + "\n"
+			if twice {
+				src = ticks + "tcpdump('port 2')\nprint('once')\n" + call + "\n"
+			}
+			ended := make(chan int, 1)
+			go func() { ended <- status(s.RunSource("x.star", src)) }()
+			code := -1
+			for n := 1; code < 0; {
+				select {
+				case code = <-ended:
+				case <-time.After(50 * time.Millisecond): // the simulation runs meanwhile
+					if n == 1 || twice && s.Resumed() {
+						s.InterruptCall()
+						n++
+					}
+				case <-time.After(30 * time.Second):
+					t.Fatalf("%s: it does not end", call)
+				}
+			}
+			out := s.out.String()
+			if !twice && (code != 0 || !strings.Contains(out, want)) {
+				t.Errorf("%s: status %d, printed %q: %s", call, code, out[max(0, len(out)-200):], s.err.String())
+			}
+			if twice && (code != 130 || !strings.Contains(out, "0 packets\nonce\n")) {
+				t.Errorf("%s: status %d after two interrupts, printed %q", call, code, out[max(0, len(out)-200):])
+			}
+		}
+	}
+}

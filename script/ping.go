@@ -111,10 +111,14 @@ func builtinPing(c *call) (starlark.Value, error) {
 		return nil, failed(c.t, "ping", p.to, err)
 	}
 	defer p.h.do(func(clock.Instant) { p.conn.Close() })
-	if err := p.run(c); err != nil {
+	defer c.t.Keeping()()
+	show := func() { c.s.say(p.statistics()) }
+	switch err := p.run(c); {
+	case err == nil:
+		show()
+	case !c.interrupted(err, show):
 		return nil, err
 	}
-	c.s.say(p.statistics())
 	return p.result(), nil
 }
 

@@ -192,6 +192,9 @@ func New(cfg Config) *Session {
 	}
 	s.kernel = kernel.New(kernelEnvironment{environment{s}}, !cfg.Runner.Virtual())
 	s.main = s.newTask("main", s.local)
+	if !cfg.Interactive {
+		s.out.OnFailure(s.tasks.Interrupt)
+	}
 	s.globals = s.predeclared()
 	s.prompt.builtins = maps.Clone(s.globals)
 	delete(s.prompt.builtins, "_") // None until a result is bound to it
@@ -286,6 +289,10 @@ func (s *Session) Print(text string) { s.out.Print(text) }
 
 // say prints a line of a builtin's, folded at words.
 func (s *Session) say(line string) { s.out.Print(screen.Fold(line, s.cfg.Width, hang)) }
+
+// OutputError returns the error with which standard output failed, nil if it did not. A session that is not interactive
+// ends when its output fails. Any goroutine may call it.
+func (s *Session) OutputError() error { return s.out.Err() }
 
 // Flush returns when everything printed has been written.
 func (s *Session) Flush() { s.out.Flush() }

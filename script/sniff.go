@@ -51,9 +51,10 @@ func builtinSniff(c *call) (starlark.Value, error) {
 			}
 		})
 	})
+	defer c.t.Keeping()()
 	err = c.t.Await(h.w, "packets", &signal, timeoutOf(c), func(clock.Instant) bool { return len(got) == most })
 	c.t.Do(h.w, func(clock.Instant) { cancel() })
-	if err != nil && err != task.ErrTimedOut {
+	if err != nil && err != task.ErrTimedOut && !c.interrupted(err, nil) {
 		return nil, err
 	}
 	return starlark.NewList(got), nil

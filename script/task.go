@@ -154,5 +154,28 @@ func (t *taskValue) concern(h *hostValue) (before task.Host) {
 // Any goroutine may call it.
 func (s *Session) Interrupt() { s.tasks.Interrupt() }
 
+// InterruptCall is the first Ctrl-C: it ends a call of ping(), sniff() and the like, which then prints or returns its results so far, and the
+// statement or script continues. It interrupts any other call, and a statement or script that has continued so before, as
+// Interrupt does. Any goroutine may call it.
+func (s *Session) InterruptCall() { s.tasks.InterruptCall() }
+
+// Resumed reports whether the statement or script has continued after the last interrupt. Any goroutine may call it.
+func (s *Session) Resumed() bool { return s.tasks.Resumed() }
+
+// interrupted ends a call that has err as its error. If the call was interrupted, interrupted calls show, which prints
+// the call's results so far, nil for none. keep is true if the call shall return them; otherwise its error is err.
+func (c *call) interrupted(err error, show func()) (keep bool) {
+	if err != task.ErrInterrupted {
+		return false
+	}
+	if c.s.cfg.Terminal {
+		c.s.out.Print("") // the terminal has shown ^C
+	}
+	if show != nil {
+		show()
+	}
+	return c.t.Resume()
+}
+
 // Interrupting reports whether an interrupted statement or command is still running. Any goroutine may call it.
 func (s *Session) Interrupting() bool { return s.tasks.Interrupting() }

@@ -24,6 +24,8 @@ type tracer struct {
 	seqs   packet.Sequences
 	filter *filter.Filter
 	cancel func()
+
+	printed int // number of packets printed
 }
 
 // newTracer returns a tracer of a host's packets. Sequence numbers are printed relative to the initial ones of the
@@ -42,10 +44,10 @@ func traceBuiltins() []*builtin {
 			Doc:     "Print a line for each packet from now on; with last=, print past packets and return them; trace(False) stops.",
 			Example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)[0].show()`, Fn: builtinTrace},
 		{Name: "tcpdump", Sig: "filter=None, timeout=, absolute=False", Kinds: "str duration bool", Args: absoluteArg, Host: true, See: "trace, capture",
-			Doc: "Print a line for each packet until Ctrl-C.", Example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, Fn: builtinTcpdump},
+			Doc: "Print a line for each packet until Ctrl-C, then their number.", Example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, Fn: builtinTcpdump},
 		{Name: "sniff", Sig: "filter=None, count=None, timeout=", Kinds: "str int:1..100000 duration", Host: true, Result: "list", See: "trace, tcpdump",
 			Args:    "count: number of packets to wait for (by default 100000)",
-			Doc:     "Wait for packets and return them as a list; after timeout, the packets received so far.",
+			Doc:     "Wait for packets and return them as a list; after timeout or Ctrl-C, the packets received so far.",
 			Example: `after("10ms", lambda: ping("192.168.69.100", count=1)); sniff("icmp", count=2)[0].ip.dst`, Fn: builtinSniff},
 		{Name: "capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", Host: true, See: "trace, lab.capture, captures, read_capture",
 			Doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", Example: `capture("x.pcapng")`, Fn: builtinCapture},
@@ -114,12 +116,25 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
-	defer h.do(func(clock.Instant) { t.cancel() })
+	defer c.t.Keeping()()
 	err = c.t.Await(h.w, "packets", nil, timeoutOf(c), func(clock.Instant) bool { return false })
-	if err == task.ErrTimedOut {
-		err = nil
+	h.do(func(clock.Instant) { t.cancel() })
+	count := func() { c.s.out.Print(packetCount(t.printed)) }
+	switch {
+	case err == task.ErrTimedOut:
+		count()
+	case !c.interrupted(err, count):
+		return nil, err
 	}
-	return starlark.None, err
+	return starlark.None, nil
+}
+
+// packetCount returns the last line of tcpdump().
+func packetCount(n int) string {
+	if n == 1 {
+		return "1 packet"
+	}
+	return fmt.Sprintf("%d packets", n)
 }
 
 // traceLast prints the last packets and returns them. If nothing was recorded so far, it starts recording.
@@ -191,6 +206,7 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	if t.filter != nil && !t.filter.Match(ev.Frame.Bytes(), medium) {
 		return
 	}
+	t.printed++
 	what := t.line(ev.Frame.Bytes(), medium, int(ev.Frame.Offload.GSOSize))
 	name := t.name
 	if t.lab {

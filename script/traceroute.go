@@ -69,10 +69,15 @@ func builtinTraceroute(c *call) (starlark.Value, error) {
 	defer c.s.tasks.Do(t.h.w, func(clock.Instant) { t.close() })
 	count, most := arg[int](c, "probes"), arg[int](c, "max_hops")
 	c.s.say(fmt.Sprintf("to %v, at most %d hops, %d octets", t.to, most, len(t.data)))
+	defer c.t.Keeping()()
 	var hops []starlark.Value
 	for ttl := 1; ttl <= most && !t.reached && !t.ended && t.fail == nil; ttl++ {
 		if err := t.hop(c, ttl, count); err != nil {
-			return nil, err
+			if !c.interrupted(err, func() { c.s.out.Print(fmt.Sprintf("%2d  %s", ttl, t.line())) }) {
+				return nil, err
+			}
+			hops = append(hops, t.value(ttl))
+			break
 		}
 		if t.fail != nil {
 			t.fail = t.h.explain(t.to, t.fail)

@@ -45,6 +45,11 @@ func (s *Session) typed(t *taskValue, name, src string) error {
 	if err != nil {
 		return err
 	}
+	return s.statements(t, name, f, true)
+}
+
+// statements runs the statements of a chunk, and prints the values of its expressions if show is true.
+func (s *Session) statements(t *taskValue, name string, f *syntax.File, show bool) (err error) {
 	ahead := map[string]bool{} // names that the chunk binds: its functions may mention each other
 	for _, stmt := range f.Stmts {
 		for _, n := range bound(stmt) {
@@ -59,7 +64,7 @@ func (s *Session) typed(t *taskValue, name, src string) error {
 		return ahead[name] || s.globals.Has(name) || !now[name] && !starlark.Universe.Has(name)
 	}
 	for _, stmt := range f.Stmts {
-		if x, ok := stmt.(*syntax.ExprStmt); ok {
+		if x, ok := stmt.(*syntax.ExprStmt); ok && show {
 			err = s.typedExpr(t, name, x.X, known)
 		} else {
 			err = s.typedStmt(t, name, stmt, known)
@@ -112,12 +117,55 @@ func (s *Session) typedStmt(t *taskValue, name string, stmt syntax.Stmt, known f
 			LHS: &syntax.Ident{NamePos: start, Name: n}, RHS: &syntax.Ident{NamePos: start, Name: old},
 		})
 	}
+	share(stmt)
+	s.globals[sharing] = starlark.NewBuiltin(sharing, s.shareGlobals)
+	defer delete(s.globals, sharing)
 	hidden := func(n string) bool { return known(n) || s.globals.Has(n) }
 	g, err := s.program(t, name, append(stmts, stmt), hidden)
 	for n, v := range g {
 		s.globals[n] = v
 	}
 	return err
+}
+
+// sharing is the name of the function to which share inserts calls. It can't be a name of the language.
+const sharing = " share"
+
+// share inserts calls into a compound statement, after each binding of a global, that make the new value known to functions. Without
+// them a function called within the statement would find the values from before it.
+func share(stmt syntax.Stmt) {
+	at, _ := stmt.Span()
+	call := &syntax.ExprStmt{X: &syntax.CallExpr{Fn: &syntax.Ident{NamePos: at, Name: sharing}, Lparen: at, Rparen: at}}
+	var block func(list []syntax.Stmt) []syntax.Stmt
+	block = func(list []syntax.Stmt) (out []syntax.Stmt) {
+		for _, stmt := range list {
+			share(stmt)
+			out = append(out, stmt)
+			switch stmt.(type) {
+			case *syntax.AssignStmt, *syntax.DefStmt, *syntax.LoadStmt:
+				out = append(out, call)
+			}
+		}
+		return out
+	}
+	switch stmt := stmt.(type) {
+	case *syntax.ForStmt:
+		stmt.Body = append([]syntax.Stmt{call}, block(stmt.Body)...)
+	case *syntax.WhileStmt:
+		stmt.Body = block(stmt.Body)
+	case *syntax.IfStmt:
+		stmt.True, stmt.False = block(stmt.True), block(stmt.False)
+	}
+}
+
+// shareGlobals copies the globals of the program that calls it.
+func (s *Session) shareGlobals(thread *starlark.Thread, _ *starlark.Builtin, _ starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+	if fn, ok := thread.DebugFrame(1).Callable().(*starlark.Function); ok {
+		for n, v := range fn.Globals() {
+			s.globals[n] = v
+		}
+	}
+	return starlark.None, nil
 }
 
 func (s *Session) program(t *taskValue, name string, stmts []syntax.Stmt, known func(string) bool) (starlark.StringDict, error) {

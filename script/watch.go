@@ -44,7 +44,14 @@ func builtinWatch(c *call) (starlark.Value, error) {
 			return starlark.None, nil
 		}
 		at = max(at.Add(every), w.Now())
-		if err := c.t.Sleep(w, at.Sub(w.Now())); err != nil {
+		over := c.t.Keeping()
+		err = c.t.Sleep(w, at.Sub(w.Now()))
+		keep := c.interrupted(err, nil)
+		over()
+		if keep {
+			return starlark.None, nil
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -46,7 +46,7 @@ func (h *Host) receiveIPv6(now clock.Instant, i *Iface, f *phy.Frame, b []byte, 
 	p := &packet{frame: f, iface: i, family: ipv6}
 	if !i.speaksIPv6() {
 		if p.parse(b) == nil && p.dst.IsMulticast() {
-			if v := h.receiveStrange(p); v.Kind == Overheard {
+			if v := h.receiveUnknownGroup(p); v.Kind == Overheard {
 				return v
 			}
 		}

@@ -114,6 +114,9 @@ func TestVerbs(t *testing.T) {
 			continue
 		}
 		named = append(named, v.name)
+		if !slices.Contains(verbWords(), v.name) {
+			t.Errorf("smolsh help does not know %s", v.name)
+		}
 		o, err := parseFlags([]string{v.name})
 		if err != nil || o.verb != v.name {
 			t.Errorf("%s is no verb: %v", v.name, err)

@@ -57,6 +57,8 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh bench [FLAG…]      measure smolsh beside its peers
   smolsh switch PATH        a switch for hosts of other processes: --device switch:PATH
   smolsh completion SHELL   completion for bash, zsh or fish
+  smolsh help [VERB]        this text, or a verb's
+  smolsh version            print the version
 
 `
 

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode"
 
@@ -48,7 +51,12 @@ func deviceError(err error) error { return &statusError{statusDevice, err.Error(
 
 // execute runs the command line and returns the exit status. It writes an error to standard error.
 func execute(argv []string) int {
-	status, err := runVerb(argv, os.Stdout, os.Stderr)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a write to a closed pipe is then an error
+	out := &output{w: os.Stdout}
+	status, err := runVerb(argv, out, os.Stderr)
+	if out.err != nil {
+		err = outputError(out.err)
+	}
 	if err == nil {
 		return status
 	}
@@ -59,6 +67,33 @@ func execute(argv []string) int {
 	}
 	fmt.Fprintf(os.Stderr, "smolsh: %v\n", err)
 	return statusFailed
+}
+
+// output is standard output. It keeps the first error of a write.
+type output struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+// Write implements io.Writer; any goroutine may call it.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// outputError returns the error for standard output that could not be written, such as a full disk or a closed pipe.
+func outputError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return fmt.Errorf("standard output: %w", err)
 }
 
 // runVerb runs the command line's verb, which is the shell or a script if none is named.
@@ -75,6 +110,10 @@ func runVerb(argv []string, stdout, stderr io.Writer) (status int, err error) {
 		return 0, err
 	}
 	for _, v := range verbs() {
+		if v.name == o.verb && v.asksUsage(o) {
+			_, err = io.WriteString(stdout, v.usage())
+			return 0, err
+		}
 		if v.name == o.verb {
 			return v.run(o, stdout, stderr)
 		}
@@ -94,7 +133,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 	if o.file != "" && o.file != "-" {
 		f, err := os.Open(o.file)
 		if err != nil {
-			return 0, usageError("%s: %v", o.file, errors.Unwrap(err))
+			return 0, o.noFile(err)
 		}
 		f.Close()
 	}
@@ -103,18 +142,13 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		return status, err
 	}
 	defer l.close()
-	var source []byte // read after openLab, because only the process that runs the source may read it
-	if o.file == "" && !o.hasCommand && !interactive || o.file == "-" {
-		if source, err = io.ReadAll(os.Stdin); err != nil {
-			return 0, err
-		}
-	}
+	streams := o.file == "" && !o.hasCommand && !interactive || o.file == "-"
 	config := script.Config{
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.runSeed, Args: o.args,
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Width: columns(), Size: terminal, Interactive: interactive, NoFiles: o.noFiles,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
-	if !interactive && source == nil {
+	if !interactive && !streams {
 		config.Again = again(os.Args)
 	}
 	var shell *repl.Shell
@@ -128,11 +162,14 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 	l.notes.start(config.Stderr)
 	l.watchDevices()
 	s := script.New(config)
-	status, err = o.runSession(s, l, shell, source)
+	status, err = o.runSession(s, l, shell)
 	if cerr := s.Close(); cerr != nil && err == nil {
 		err = cerr
 	}
 	l.notes.close()
+	if werr := s.OutputError(); werr != nil && !interactive {
+		err = outputError(werr)
+	}
 	return status, err
 }
 
@@ -150,7 +187,7 @@ func again(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, source []byte) (int, error) {
+func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell) (int, error) {
 	interactive := shell != nil
 	if o.pcap != "" {
 		if err := s.Capture(o.pcap); err != nil {
@@ -172,8 +209,8 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		return shell.Run(s), nil
 	case o.hasCommand:
 		err = s.RunCommand(strings.Join(o.commands, "\n"))
-	case source != nil || o.file == "" || o.file == "-":
-		err = s.RunSource(script.StdinName, string(source))
+	case o.file == "" || o.file == "-":
+		err = runInput(s, os.Stdin)
 	default:
 		err = s.RunFile(o.file)
 	}
@@ -188,6 +225,19 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell, 
 		return exit.Code, nil
 	}
 	return 0, err
+}
+
+// runInput runs standard input: a file as a whole, as one that is named, and anything else as it arrives. Only the process that runs the
+// session may read it.
+func runInput(s *script.Session, in *os.File) error {
+	if info, err := in.Stat(); err != nil || !info.Mode().IsRegular() {
+		return s.RunStream(script.StdinName, in)
+	}
+	b, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	return s.RunSource(script.StdinName, strings.TrimPrefix(string(b), "\ufeff"))
 }
 
 // terminal returns the size of the terminal on standard output, 0 if there is none. rows is also 0 for a terminal that

@@ -45,7 +45,8 @@ func endingSignals() []os.Signal {
 // signalStatus returns the exit status of a program that a signal has ended.
 func signalStatus(sig os.Signal) int { return 128 + int(sig.(syscall.Signal)) }
 
-// watchSignals makes Ctrl-C end every waiting call. A second Ctrl-C ends the program if the first had no effect.
+// watchSignals makes Ctrl-C end a call that keeps its results, after which the statement or script continues, or else every
+// waiting call. A second Ctrl-C ends those, and the program if the first had no effect.
 // SIGTERM and SIGHUP end the program at any time. The result is the number of the last signal, 0 before the first.
 func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 	e := &endings{s: s, shell: shell, exit: os.Exit}
@@ -66,13 +67,13 @@ func (e *endings) take(sig os.Signal, now time.Time) {
 		e.s.Interrupt()
 		return
 	}
-	again := !e.last.IsZero() && (e.shell == nil || now.Sub(e.last) < twice && e.s.Interrupting())
+	again := !e.last.IsZero() && (e.shell == nil && !e.s.Resumed() || e.shell != nil && now.Sub(e.last) < twice && e.s.Interrupting())
 	e.last = now
 	if again && e.inVain() {
 		e.end(statusInterrupt)
 		return
 	}
-	e.s.Interrupt()
+	e.s.InterruptCall()
 }
 
 // inVain reports whether the running call continues after the first Ctrl-C. In the shell it waits for honour first.

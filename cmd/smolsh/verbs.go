@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"smolsh/script"
+	"smolsh/script/suggest"
 )
 
 // verb is one verb of the command line: the function that runs it, and its description for the man page and for
@@ -32,6 +36,8 @@ func verbs() []verb {
 		{"bench", "", "measure smolsh beside its peers", (*options).bench, benchFlags, nil, false},
 		{"switch", "PATH", "a switch for hosts of other processes", (*options).serveSwitch, switchFlags, nil, true},
 		{"completion", "SHELL", "completion for bash, zsh or fish", (*options).completion, nil, shellWords, false},
+		{"help", "[VERB]", "the usage of smolsh, or of a verb", (*options).helpVerb, nil, verbWords, false},
+		{"version", "", "print the version", (*options).printVersion, nil, nil, false},
 	}
 }
 
@@ -43,6 +49,57 @@ func verbNamed(name string) (v verb, ok bool) {
 		}
 	}
 	return v, false
+}
+
+// helpVerb prints the usage of smolsh, or of the verb that the argument names. For another name it points to the reference.
+func (o *options) helpVerb(stdout, stderr io.Writer) (status int, err error) {
+	switch name := strings.Join(o.args, " "); {
+	case name == "":
+		_, err = io.WriteString(stdout, o.usage())
+		return 0, err
+	case !slices.Contains(verbWords(), name):
+		return 0, usageError("help: there is no verb %q%s; smolsh doc NAME describes a builtin", name, didYouMean(name))
+	default:
+		return runVerb([]string{name, "--help"}, stdout, stderr)
+	}
+}
+
+// asksUsage reports whether the arguments of a verb without flags ask for its usage.
+func (v verb) asksUsage(o *options) bool {
+	return v.flagSet == nil && len(o.args) == 1 && (o.args[0] == "--help" || o.args[0] == "-h")
+}
+
+// usage returns the usage of a verb without flags.
+func (v verb) usage() string {
+	return fmt.Sprintf("usage: %s\n%s\n", strings.TrimSpace("smolsh "+v.name+" "+v.args), v.doc)
+}
+
+// printVersion prints the version.
+func (o *options) printVersion(stdout, _ io.Writer) (status int, err error) {
+	_, err = fmt.Fprintln(stdout, "smolsh "+version)
+	return 0, err
+}
+
+// verbWords returns the names of the verbs.
+func verbWords() []string {
+	return []string{"doc", "test", "doctor", "bench", "switch", "completion", "help", "version"}
+}
+
+// didYouMean returns a remark that names the verb of which name may be a misspelling, "" if there is none.
+func didYouMean(name string) string {
+	if verb := suggest.Nearest(name, verbWords()); verb != "" {
+		return " (did you mean smolsh " + verb + "?)"
+	}
+	return ""
+}
+
+// noFile returns the error for a script that can't be opened. A name that looks like no file's may be a misspelled verb.
+func (o *options) noFile(err error) error {
+	remark := ""
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(o.file, "./") {
+		remark = didYouMean(o.file)
+	}
+	return usageError("%s: %v%s", o.file, errors.Unwrap(err), remark)
 }
 
 // flags lists the verb's flags in the order of its usage.

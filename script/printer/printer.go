@@ -22,6 +22,8 @@ type Printer struct {
 	lost    int    // number of offered lines dropped since the last message about them
 	writing bool
 	closed  bool
+	err     error  // the first error of a write, after which nothing is written
+	failed  func() // called after that error; nil for none
 }
 
 // room is the number of octets that may wait to be written. Beyond it Print waits and Offer drops the line.
@@ -51,14 +53,34 @@ func (p *Printer) run() {
 			b = fmt.Appendf(b, "… %d lines lost: the terminal is too slow\n", p.lost)
 			p.lost = 0
 		}
-		p.writing = true
-		p.mu.Unlock()
-		p.w.Write(b)
-		p.mu.Lock()
-		p.writing = false
+		if p.err == nil {
+			p.write(b)
+		}
 		p.spare = b
 		p.cond.Broadcast()
 	}
+}
+
+// write writes b. The caller holds the lock, which write releases meanwhile.
+func (p *Printer) write(b []byte) {
+	p.writing = true
+	p.mu.Unlock()
+	_, err := p.w.Write(b)
+	p.mu.Lock()
+	p.writing = false
+	if p.err = err; err != nil && p.failed != nil {
+		p.failed()
+	}
+}
+
+// OnFailure makes the Printer call failed, on its own goroutine and with its lock held, when a write fails. It must be called before anything is printed.
+func (p *Printer) OnFailure(failed func()) { p.failed = failed }
+
+// Err returns the error of the write that failed, nil if none did. The Printer drops everything after it.
+func (p *Printer) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
 }
 
 // Print writes the text and a line end. It waits for room.

@@ -1,6 +1,7 @@
 package printer
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -71,5 +72,29 @@ func TestSlowWriter(t *testing.T) {
 	}
 	if p.lost != 0 || len(p.buf) != 0 {
 		t.Errorf("%d lines are lost and %d octets left", p.lost, len(p.buf))
+	}
+}
+
+// A fullWriter's Write fails.
+type fullWriter struct{ writes int }
+
+func (w *fullWriter) Write([]byte) (int, error) {
+	w.writes++
+	return 0, errors.New("full")
+}
+
+// After a write has failed, the Printer says so once, writes nothing more, and nobody waits.
+func TestFailure(t *testing.T) {
+	w := &fullWriter{}
+	p := New(w)
+	calls := 0
+	p.OnFailure(func() { calls++ })
+	for range 3 {
+		p.Print(strings.Repeat("x", room+1))
+		p.Flush()
+	}
+	p.Close()
+	if w.writes != 1 || calls != 1 || p.Err() == nil || p.Err().Error() != "full" {
+		t.Errorf("%d writes, %d calls, %v", w.writes, calls, p.Err())
 	}
 }

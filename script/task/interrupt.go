@@ -2,8 +2,18 @@ package task
 
 // Interrupt ends every wait of every task, as Ctrl-C does, or only those of the main task if Foreground is set. A task that has
 // computed for long is stopped in either case, because no other task runs until it waits. Any goroutine may call Interrupt.
-func (s *Scheduler) Interrupt() {
+func (s *Scheduler) Interrupt() { s.interrupt(false) }
+
+// InterruptCall interrupts like Interrupt, but spares everything else where the main task is inside a call that keeps its
+// results (Keeping): only that call ends, and the task may continue after it (Resume). That happens once between two
+// calls of Begin. Any goroutine may call InterruptCall.
+func (s *Scheduler) InterruptCall() { s.interrupt(true) }
+
+func (s *Scheduler) interrupt(callOnly bool) {
 	s.interrupting.Store(true)
+	s.resumed.Store(false)
+	s.callOnly.Store(callOnly)
+	spares := s.spares()
 	s.mu.Lock()
 	if to := s.diverts; to != nil {
 		s.mu.Unlock()
@@ -12,7 +22,8 @@ func (s *Scheduler) Interrupt() {
 	}
 	s.interrupted.Store(true)
 	for _, t := range s.tasks {
-		if c := t.computation; c != nil && (t == s.main || !s.Foreground || s.computing(t)) {
+		aimed := !spares && (t == s.main || !s.Foreground) || t != s.main && s.computing(t)
+		if c := t.computation; c != nil && aimed {
 			c.Cancel(ErrInterrupted.Error())
 		}
 	}
@@ -33,12 +44,41 @@ func (s *Scheduler) InterruptPending() bool { return s.interrupted.Load() }
 func (s *Scheduler) DeliverInterrupt() {
 	switch {
 	case !s.interrupted.CompareAndSwap(true, false):
-	case s.Foreground:
+	case s.Foreground || s.spares():
 		s.main.Cancel(ErrInterrupted)
 	default:
 		s.CancelAll(ErrInterrupted)
 	}
 }
+
+// spares reports whether the pending interrupt ends only the call of the main task. Any goroutine may call it.
+func (s *Scheduler) spares() bool {
+	return s.callOnly.Load() && s.main.keeping.Load() && !s.spent.Load()
+}
+
+// Keeping marks the task's current call as one that returns its results so far when it is interrupted. The caller calls
+// the returned function when it has them.
+func (t *Task) Keeping() (over func()) {
+	before := t.keeping.Swap(true)
+	return func() { t.keeping.Store(before) }
+}
+
+// Resume lets the main task continue after InterruptCall has ended the task's call. It returns false, and changes nothing, if the task has
+// to end for another reason or the statement has been resumed before.
+func (t *Task) Resume() bool {
+	s := t.s
+	if t != s.main || t.cause != ErrInterrupted || !s.spares() {
+		return false
+	}
+	t.Revive()
+	s.spent.Store(true)
+	s.resumed.Store(true)
+	s.interrupting.Store(false)
+	return true
+}
+
+// Resumed reports whether the main task has continued after the last interrupt. Any goroutine may call it.
+func (s *Scheduler) Resumed() bool { return s.resumed.Load() }
 
 // CancelAll ends every wait of every task.
 func (s *Scheduler) CancelAll(err error) {
@@ -69,5 +109,6 @@ func (s *Scheduler) Divert(to func()) (pending bool, restore func()) {
 func (s *Scheduler) Begin() {
 	s.interrupted.Store(false)
 	s.interrupting.Store(false)
+	s.spent.Store(false)
 	s.main.Revive()
 }

@@ -113,6 +113,10 @@ func (s *Scheduler) AwaitInput(fn, stop func(), ended func() bool) {
 				return
 			case <-s.wake:
 				s.answer()
+				if stop != nil && ended() {
+					stop()
+					stop = nil
+				}
 			}
 		}
 	}

@@ -40,6 +40,9 @@ type Scheduler struct {
 	interrupted atomic.Bool // interrupt that the baton's holder has not processed yet
 	// interrupting is true from an interrupt until the statement or command that it interrupts has ended.
 	interrupting atomic.Bool
+	callOnly     atomic.Bool // the last interrupt was InterruptCall
+	resumed      atomic.Bool // true if the main task has continued after the last interrupt
+	spent        atomic.Bool // true if the main task has continued after an interrupt since Begin
 
 	interpreter chan struct{} // holds a token while no goroutine runs the interpreter
 	conds       []*Task       // tasks that wait for other tasks or servers

@@ -1,6 +1,9 @@
 package task
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"sync/atomic"
+)
 
 // Computation is a running interpreter. *starlark.Thread implements it.
 type Computation interface {
@@ -29,6 +32,8 @@ type Task struct {
 	about   Host   // host of the task's current call; nil if there is none
 	reach   Reach  // worlds on which the wait depends, if the task waits for another task or a server; otherwise nil
 	cause   error  // reason why each wait ends at once: canceled, interrupted, deadlock, exit of the script
+
+	keeping atomic.Bool // true inside a call that keeps its results when it is interrupted
 
 	done    bool
 	failure error // error with which the task ended

@@ -313,6 +313,33 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestInterruptCall: the first interrupt of a call that keeps its results ends that call alone, and the main task continues. The next one
+// ends every wait.
+func TestInterruptCall(t *testing.T) {
+	f := newFixture(t)
+	mine, its := &computation{}, &computation{}
+	f.main.SetComputation(mine)
+	u := f.start("u", func(t *Task) error { return t.Sleep(f.w, time.Hour) })
+	u.SetComputation(its)
+	f.wantErr(f.main.Yield(), nil)
+	over := f.main.Keeping()
+	f.InterruptCall()
+	f.wantErr(f.main.Sleep(f.w, time.Minute), ErrInterrupted)
+	if len(its.reasons) > 0 || u.Done() || !f.main.Resume() || !f.Resumed() || f.Interrupting() || f.main.Err() != nil {
+		t.Errorf("the other task got %q; main: %v", its.reasons, f.main.Err())
+	}
+	f.wantErr(f.main.Sleep(f.w, time.Second), nil)
+	f.InterruptCall()
+	f.wantErr(f.main.Sleep(f.w, time.Minute), ErrInterrupted)
+	if f.main.Resume() || f.Resumed() || len(its.reasons) == 0 {
+		t.Errorf("the second interrupt: %q", its.reasons)
+	}
+	over()
+	f.Begin()
+	f.wantErr(f.join(u), nil)
+	f.wantErr(u.Failure(), ErrInterrupted)
+}
+
 // TestDivert: a diverted interrupt ends no wait. Divert reports and withdraws an interrupt that is already pending.
 func TestDivert(t *testing.T) {
 	f := newFixture(t)

@@ -104,12 +104,13 @@ var layers = []struct {
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",
-		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix",
+		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix golang.org/x/sys/windows",
 		tests:   "stack/lab/live"}},
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/ifconfig phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/screen script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
+	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix golang.org/x/sys/windows"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{

@@ -70,6 +70,12 @@ var omissible = []*regexp.Regexp{
 	regexp.MustCompile(`\bFlags\b `),
 }
 
+// pairs matches the names of numbers and addresses, from which these are not divided.
+var pairs = regexp.MustCompile(`\b(seq|ack|id|tgt|who|win|length|mtu|tell|who-has|is-at|is|has) `)
+
+// tied stands for a blank at which a line is not folded.
+const tied = "\u00a0"
+
 // shorten omits the interface and parts of the description until the line fits into width cells.
 func (l *packetLine) shorten(width int) {
 	if l.width() > width {
@@ -93,7 +99,10 @@ func (s *Session) line(l packetLine) string {
 	whats := []string{l.what}
 	if width > 0 {
 		l.shorten(width)
-		whats = screen.Lines(l.what, width-screen.Width(l.head(uncoloured)), width-hang)
+		whats = screen.Lines(pairs.ReplaceAllString(l.what, "${1}"+tied), width-screen.Width(l.head(uncoloured)), width-hang)
+		for i := range whats {
+			whats[i] = strings.ReplaceAll(whats[i], tied, " ")
+		}
 	}
 	indent := strings.Repeat(" ", hang)
 	text := l.head(s.paint)

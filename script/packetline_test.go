@@ -16,7 +16,7 @@ func TestNarrowLines(t *testing.T) {
 		86:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21  ESTABLISHED",
 		80:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21  ESTABLISHED",
 		66:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21\n    ESTABLISHED",
-		60:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack\n    21                        ESTABLISHED",
+		60:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29,\n    ack 21                    ESTABLISHED",
 	} {
 		s := &Session{}
 		s.SetWidth(width)
@@ -27,7 +27,7 @@ func TestNarrowLines(t *testing.T) {
 	s := &Session{cfg: Config{Colour: true}}
 	s.SetWidth(24)
 	l = packetLine{arrow: " >", what: "ARP, Request who-has 10.0.0.1", hue: faint, verdict: "lost on the link: fault loss"}
-	if got, want := s.line(l), "\x1b[35m>\x1b[0m \x1b[2mARP, Request who-has\x1b[0m\n    \x1b[2m10.0.0.1\x1b[0m\n    \x1b[31mlost on the link:\x1b[0m\n    \x1b[31mfault loss\x1b[0m"; got != want {
+	if got, want := s.line(l), "\x1b[35m>\x1b[0m \x1b[2mARP, Request\x1b[0m\n    \x1b[2mwho-has 10.0.0.1\x1b[0m\n    \x1b[31mlost on the link:\x1b[0m\n    \x1b[31mfault loss\x1b[0m"; got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}
 }

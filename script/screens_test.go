@@ -21,7 +21,7 @@ var screens = []struct {
 }{
 	{"trace", []string{`trace()`, `ping("PEER", count=1)`, `c = tcp.connect(("PEER", 7))`, `c.send("hello")`, `c.recv()`, `c.abort()`,
 		`catch(tcp.connect, ("PEER", 81)).error`, `trace(False)`}},
-	{"log", []string{`c = tcp.connect(("PEER", 7), log=8)`, `c.send("x" * 3000)`, `c.recv()`, `c.log()`}},
+	{"log", []string{`c = tcp.connect(("PEER", 7), log=8)`, `c.send("x" * 3000)`, `x = c.recv()`, `c.log()`}},
 	{"ifaces", []string{`ping("PEER", count=1)`, `ifaces()`}},
 	{"info", []string{`c = tcp.connect(("PEER", 7))`, `c.send("x" * 3000)`, `c.info()`}},
 	{"ss", []string{`v = serve("tcp", 7, echo)`, `c = tcp.connect(("PEER", 7))`, `c.send("x")`, `ss()`}},

@@ -180,7 +180,7 @@ func (s *Session) evaluation(e *starlark.EvalError) string {
 		return msg + here(s.slip(msg, e.CallStack.At(0).Pos))
 	}
 	if s.cfg.Interactive && strings.HasPrefix(msg, "deadlock: ") {
-		msg += "\n  time stood still at the prompt: start what is awaited before the wait, with spawn(fn), after(\"1s\", fn) or serve(…)"
+		msg += "\n  time stands still while nothing waits: begin what is awaited first, with spawn(fn), after(\"1s\", fn) or serve(…)"
 	}
 	return msg
 }

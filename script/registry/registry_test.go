@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -121,6 +122,46 @@ func TestConvert(t *testing.T) {
 		{"int:1..", starlark.MakeInt(0), nil},
 		{KindMAC, starlark.String("02:00:00:00:00"), nil},
 		{KindHost, starlark.String("a"), nil},
+		{KindDuration, starlark.String("10 ms"), 10 * time.Millisecond},
+		{KindDuration, starlark.String("1.5s"), 1500 * time.Millisecond},
+		{KindDuration, starlark.String("5"), 5 * time.Second},
+		{KindDuration, starlark.String("1.5"), 1500 * time.Millisecond},
+		{KindDuration, starlark.String("1e3"), 1000 * time.Second},
+		{KindDuration, starlark.String("1d"), 24 * time.Hour},
+		{KindDuration, starlark.String("2 days"), 48 * time.Hour},
+		{KindDuration, starlark.String("5 seconds"), 5 * time.Second},
+		{KindDuration, starlark.String("1m30s"), 90 * time.Second},
+		{KindDuration, starlark.String("100 µs"), 100 * time.Microsecond},
+		{KindDuration, starlark.String("1 fortnight"), nil},
+		{KindDuration, starlark.String("inf"), nil},
+		{KindDuration, starlark.String("nan"), nil},
+		{KindDuration, starlark.String("1e300d"), nil},
+		{KindDuration, starlark.String("-1d"), nil},
+		{KindDuration, starlark.String(""), nil},
+		{KindDuration, starlark.String("d"), nil},
+		{KindRate, starlark.String("1k"), uint64(1000)},
+		{KindRate, starlark.String("10M"), uint64(10_000_000)},
+		{KindRate, starlark.String("10 Mbit/s"), uint64(10_000_000)},
+		{KindRate, starlark.String("2.5 Gb/s"), uint64(2_500_000_000)},
+		{KindRate, starlark.String("1e6"), uint64(1_000_000)},
+		{KindRate, starlark.String("1000/s"), uint64(1000)},
+		{KindRate, starlark.String(""), nil},
+		{KindRate, starlark.String("k"), nil},
+		{KindRate, starlark.String("nan"), nil},
+		{KindChance, starlark.String("15%"), 0.15},
+		{KindChance, starlark.String("0.5 %"), 0.005},
+		{KindChance, starlark.String("100%"), 1.0},
+		{KindChance, starlark.String("101%"), nil},
+		{KindChance, starlark.String("-1%"), nil},
+		{KindChance, starlark.String("nan%"), nil},
+		{KindChance, starlark.String("15"), nil},
+		{KindInt, starlark.Float(1e3), 1000},
+		{KindInt, starlark.Float(1.5), nil},
+		{KindInt, starlark.Float(1e300), nil},
+		{KindInt, starlark.Float(math.NaN()), nil},
+		{"int:1..9", starlark.Float(10), nil},
+		{KindPort, starlark.Float(80), 80},
+		{KindPort, starlark.String("80"), nil},
 	} {
 		got, err := c.kind.Convert(c.v)
 		if (err == nil) != (c.want != nil) || c.want != nil && !reflect.DeepEqual(got, c.want) {

@@ -173,6 +173,9 @@ func command(line string) string {
 	if len(f) == 0 {
 		return ""
 	}
+	if i := slices.IndexFunc(f, func(w string) bool { return w[0] == '|' || w[0] == '>' }); i > 0 && !systems[f[0]] {
+		f = f[:i] // a pager or a filter behind a command that has a counterpart here
+	}
 	name, args := f[0], f[1:]
 	if len(args) > 0 && operator.MatchString(args[0]) {
 		return ""

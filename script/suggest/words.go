@@ -11,9 +11,6 @@ func Word(word string) string {
 	return words[strings.ToLower(word)]
 }
 
-// Is reports whether Word knows the word.
-func Is(word string) bool { return Word(word) != "" }
-
 // Member returns what to type for a field or method that a value of a type does not have; "" for other names. owner is the type's
 // name in the error, such as "module" or "list".
 func Member(owner, name string) string {

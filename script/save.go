@@ -54,6 +54,9 @@ func (s *Session) remember(src string, err error, lasts int) {
 			in.failed = msg
 		}
 	}
+	if err == nil && s.tasks.Resumed() {
+		in.failed = "a call waited until Ctrl-C"
+	}
 	f, parseErr := typedOptions.Parse(StdinName, src, 0)
 	if parseErr == nil {
 		names := map[string]bool{}

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -79,5 +80,33 @@ func TestInterruptKeeps(t *testing.T) {
 				t.Errorf("%s: status %d after two interrupts, printed %q", call, code, out[max(0, len(out)-200):])
 			}
 		}
+	}
+}
+
+// TestSavedAfterInterrupt: a line whose call waited until Ctrl-C would wait for ever in the saved script, and becomes a comment.
+func TestSavedAfterInterrupt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := newSim(t, 1)
+	s.tasks.Foreground, s.cfg.Interactive = true, true // as at a prompt
+	ended := make(chan error, 1)
+	go func() { ended <- s.Typed("ticking = every(1, lambda: 0)\np = sniff('port 1')") }()
+	for tries := 0; !s.Resumed(); tries++ {
+		if tries > 0 {
+			s.InterruptCall()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err, s.err.String())
+	}
+	s.tasks.Begin()
+	for _, line := range []string{"n = len(p)", "m = 2", `save("x.star")`} {
+		if err := s.Typed(line); err != nil {
+			t.Fatal(err, s.err.String())
+		}
+	}
+	b, err := os.ReadFile("x.star")
+	if want := "# failed: a call waited until Ctrl-C\n# ticking = every(1, lambda: 0)\n# p = sniff('port 1')\n# not repeated: undefined: p\n# n = len(p)\nm = 2\n"; err != nil || string(b) != want {
+		t.Errorf("saved %q, want %q: %v", b, want, err)
 	}
 }

@@ -59,6 +59,7 @@ func TestFilesAreReachedInOnePlace(t *testing.T) {
 
 		"sh.go":                     "looks whether programs are forbidden",
 		"command/command.go":        "runs programs for command.go",
+		"command/folder.go":         "runs the shell of a cd for command.go",
 		"command/program.go":        "runs programs for sh.go",
 		"command/children_linux.go": "/proc",
 		"kernel/system_linux.go":    "/proc",

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
@@ -54,11 +55,19 @@ func (s *Session) remember(src string, err error, lasts int) {
 			in.failed = msg
 		}
 	}
+	if err == nil && s.tasks.Resumed() {
+		in.failed = "a call waited until Ctrl-C"
+	}
 	f, parseErr := typedOptions.Parse(StdinName, src, 0)
 	if parseErr == nil {
 		names := map[string]bool{}
-		for _, stmt := range f.Stmts {
+		for _, stmt := range slices.Backward(f.Stmts) {
 			usedNow(stmt, names)
+			if x, ok := stmt.(*syntax.ExprStmt); ok && isCallOf(x.X, "save") {
+				begin, end := stmt.Span()
+				in.src = src[:offset(src, begin)] + "pass" + strings.TrimRight(src[offset(src, end):], "\n")
+				src = in.src
+			}
 		}
 		in.uses = names["_"]
 		if len(f.Stmts) == 1 {
@@ -71,21 +80,47 @@ func (s *Session) remember(src string, err error, lasts int) {
 }
 
 // isRun reports whether an expression is a call of run() or reload().
-func isRun(x syntax.Expr) bool {
+func isRun(x syntax.Expr) bool { return isCallOf(x, "run") || isCallOf(x, "reload") }
+
+// isCallOf reports whether an expression is a call of the function called name.
+func isCallOf(x syntax.Expr, name string) bool {
 	call, ok := x.(*syntax.CallExpr)
 	if !ok {
 		return false
 	}
-	name, ok := call.Fn.(*syntax.Ident)
-	return ok && (name.Name == "run" || name.Name == "reload")
+	fn, ok := call.Fn.(*syntax.Ident)
+	return ok && fn.Name == name
+}
+
+// beforeRunning returns the text of the statements that stand before the running one in its chunk.
+func (s *Session) beforeRunning() string {
+	if !s.prompt.running.IsValid() {
+		return ""
+	}
+	src := s.files.sources[s.prompt.running.Filename()]
+	return strings.TrimRight(src[:offset(src, s.prompt.running)], "; \t\n")
+}
+
+// offset returns the index in src of a position, whose columns count runes.
+func offset(src string, at syntax.Position) int {
+	i := 0
+	for range at.Line - 1 {
+		i += strings.IndexByte(src[i:], '\n') + 1
+	}
+	for range at.Col - 1 {
+		_, n := utf8.DecodeRuneInString(src[i:])
+		i += n
+	}
+	return i
 }
 
 func builtinSave(c *call) (starlark.Value, error) {
 	path := arg[string](c, "file")
-	if !slices.ContainsFunc(c.s.prompt.inputs, func(in typedInput) bool { return in.failed == "" && !in.shell }) {
+	before := c.s.beforeRunning()
+	if before == "" && !slices.ContainsFunc(c.s.prompt.inputs, func(in typedInput) bool { return in.failed == "" && !in.shell }) {
 		return nil, c.errorf("nothing was typed yet that went well")
 	}
-	text := c.s.savedText()
+	text := c.s.savedText(before)
 	f, release, err := c.t.create(path, c.b.Name)
 	if err != nil {
 		return nil, c.errorf("%w", err)
@@ -101,9 +136,12 @@ func builtinSave(c *call) (starlark.Value, error) {
 // savedText returns the typed chunks as a script that runs. A script knows only the names that it binds itself, so
 // chunks that use _ or names from run() are written in another form. A chunk that failed, or uses a name that no other
 // chunk binds, becomes a comment. Each round of the loop changes the form of one chunk, which may leave others without
-// a name.
-func (s *Session) savedText() string {
+// a name. before is the text of the statements that stand before the call of save() in its own chunk.
+func (s *Session) savedText(before string) string {
 	inputs := slices.Clone(s.prompt.inputs)
+	if before != "" {
+		inputs = append(inputs, typedInput{src: before})
+	}
 	known := true // true if the value of _ can be bound in a file
 	for i := range inputs {
 		in := &inputs[i]

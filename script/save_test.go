@@ -31,6 +31,8 @@ func TestSavedScriptRuns(t *testing.T) {
 		{"the last value", []string{"6 * 7", "None", "u = _ + 1", "_ + 1", "v = _"}, "_ = 6 * 7\nNone\nu = _ + 1\n_ = _ + 1\n", "(u, v) == (43, 43)"},
 		{"the last value with a comment", []string{"6 * 7  # why", "", "# a comment", "x = _"}, "_ = (6 * 7  # why\n)\n\n# a comment\n", "x == 42"},
 		{"the last value, unused", []string{"6 * 7  # why not", "w = 1"}, "6 * 7  # why not\nw = 1\n", "w == 1"},
+		{"saved within a line", []string{"é = 1; save('other.star'); b2 = é + 1"}, "é = 1; pass; b2 = é + 1\n", "b2 == 2"},
+		{"saved within a paste", []string{"def f():\n    return 3\n\nsave('other.star')\nb3 = f()\n"}, "def f():\n    return 3\n\npass\nb3 = f()\n", "b3 == 3"},
 		{"the last value of two", []string{"y = 7; y", "z = _", "z2 = 8"}, "# not repeated: _ was a value of several statements, or of a line that failed\n# z = _\nz2 = 8\n", "z2 == 8"},
 		{"the last value of an older line", []string{"1", "y = 7; y", "z = _", "9", "z3 = _"}, "# z = _\n_ = 9\n", "z3 == 9"},
 	} {
@@ -60,6 +62,18 @@ func TestSavedScriptRuns(t *testing.T) {
 				t.Errorf("the saved file ends with status %d: %s\n%s", got, again.err.String(), b)
 			}
 		})
+	}
+}
+
+// TestSaveAtTheEndOfALine: save() knows the statements before it in its own line.
+func TestSaveAtTheEndOfALine(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := newSim(t, 1)
+	if err := s.Typed("x = 1; y = 'é'; save('saved.star')"); err != nil {
+		t.Fatal(s.err.String())
+	}
+	if b, err := os.ReadFile("saved.star"); string(b) != "x = 1; y = 'é'\n" {
+		t.Errorf("saved %q: %v", b, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	startime "go.starlark.net/lib/time"
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
+	"go.starlark.net/syntax"
 
 	"smolsh/phy/fault"
 	"smolsh/script/command"
@@ -109,9 +110,10 @@ type sessionFiles struct {
 // promptState is the state of the prompt between statements.
 type promptState struct {
 	inputs  []typedInput
-	runs    []ranFile // the files run by the chunk that is running
-	lasts   int       // number of times that a result was bound to _
-	ran     string    // the file that run() ran last, and its arguments
+	running syntax.Position // the statement that is running, in the chunk that is running
+	runs    []ranFile       // the files run by the chunk that is running
+	lasts   int             // number of times that a result was bound to _
+	ran     string          // the file that run() ran last, and its arguments
 	ranArgs []starlark.Value
 
 	builtins starlark.StringDict // the names that every session has, but for _

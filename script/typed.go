@@ -23,6 +23,7 @@ func (s *Session) Typed(src string) error {
 	lasts := s.prompt.lasts
 	s.prompt.runs = nil
 	raw := s.typed(s.main, StdinName, src)
+	s.prompt.running = syntax.Position{}
 	err := s.result(raw)
 	if s.ending.exit == nil {
 		s.remember(src, raw, lasts)
@@ -64,6 +65,9 @@ func (s *Session) statements(t *taskValue, name string, f *syntax.File, show boo
 		return ahead[name] || s.globals.Has(name) || !now[name] && !starlark.Universe.Has(name)
 	}
 	for _, stmt := range f.Stmts {
+		if show {
+			s.prompt.running, _ = stmt.Span()
+		}
 		if x, ok := stmt.(*syntax.ExprStmt); ok && show {
 			err = s.typedExpr(t, name, x.X, known)
 		} else {

@@ -77,7 +77,7 @@ func (t *Task) Resume() bool {
 	return true
 }
 
-// Resumed reports whether the main task has continued after the last interrupt. Any goroutine may call it.
+// Resumed reports whether the main task has continued after the last interrupt since Begin. Any goroutine may call it.
 func (s *Scheduler) Resumed() bool { return s.resumed.Load() }
 
 // CancelAll ends every wait of every task.
@@ -110,5 +110,6 @@ func (s *Scheduler) Begin() {
 	s.interrupted.Store(false)
 	s.interrupting.Store(false)
 	s.spent.Store(false)
+	s.resumed.Store(false)
 	s.main.Revive()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"smolsh/cmd/smolsh/scenario"
+	"smolsh/script"
 )
 
 const comingFromPrelude = `
@@ -70,6 +71,54 @@ func TestComingFrom(t *testing.T) {
 	}
 	if n < 70 {
 		t.Errorf("%d entries were run", n)
+	}
+}
+
+// TestTopicCommands: smolsh accepts the commands on the pages of help by topic, and the page about tests is a file of tests that
+// pass.
+func TestTopicCommands(t *testing.T) {
+	command := regexp.MustCompile(`(?m)^  \$ smolsh (.*)$`)
+	n := 0
+	for _, name := range script.Names() {
+		text, err := script.Help(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range command.FindAllStringSubmatch(text, -1) {
+			n++
+			words := strings.Fields(m[1])
+			switch words[0] {
+			case "test":
+				_, err = parseTest(words[1:], func(string) string { return "" })
+			case "doctor":
+			default:
+				_, err = parseFlags(words)
+			}
+			if err != nil {
+				t.Errorf("%s: smolsh %s: %v", name, m[1], err)
+			}
+		}
+	}
+	if n < 7 {
+		t.Errorf("%d commands", n)
+	}
+	page, err := script.Help("tests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file strings.Builder
+	for l := range strings.Lines(page + "\n") {
+		if code, ok := strings.CutPrefix(l, "    "); ok {
+			file.WriteString(code)
+		}
+	}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "page.star"), []byte(file.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(smolsh(t), "test", folder)
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "4 passed, 0 failed, 1 failed as expected") {
+		t.Errorf("%v\n%s\n%s", err, file.String(), out)
 	}
 }
 

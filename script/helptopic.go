@@ -86,9 +86,10 @@ func reasonNamed(text string) (drop.Reason, bool) {
 	return drop.Named(strings.TrimPrefix(text, "dropped: "))
 }
 
-// dropHelp explains a word of drops().
+// dropHelp explains a word of drops(), in lines of at most 80 columns.
 func dropHelp(r drop.Reason) string {
-	return fmt.Sprintf("%s: %s\n  drops().where(reason=%q)\n  see also: help(\"drops\"), help(\"trace\")", r, r.About(), r)
+	text := columns(strings.Fields(r.String()+": "+r.About()), "", "", 78) // 2 columns for the indent
+	return fmt.Sprintf("%s\n  drops().where(reason=%q)\n  see also: help(\"drops\"), help(\"trace\")", strings.ReplaceAll(text[1:], "\n", "\n  "), r)
 }
 
 // nearestPage returns the name that most likely was meant: a topic or a word of drops() that has name as one of its words, or
@@ -156,7 +157,9 @@ func topicList() string {
 	for _, t := range topic.All() {
 		out += fmt.Sprintf("\n  %-10s  %s", t.Name, t.About)
 	}
-	return out + "\nEach word of drops() has a page too: help(\"no socket\")"
+	return out + "\nEach word of drops() has a page too: help(\"no socket\"). The examples run in a\n" +
+		"virtual lab, smolsh --device sim. On the default device, those without peer run\n" +
+		"after kernel.serve(\"tcp\", 7, echo)."
 }
 
 // topicNames returns the end of the list of builtins: the names of all topics.

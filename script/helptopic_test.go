@@ -44,6 +44,16 @@ func likeness(s string) string {
 	return strings.Join(strings.Fields(anyNumber.ReplaceAllString(s, "N")), " ")
 }
 
+// narrow reports whether each line of a text is at most 80 columns wide.
+func narrow(text string) bool {
+	for l := range strings.Lines(text) {
+		if utf8.RuneCountInString(strings.TrimRight(l, "\n")) > 80 {
+			return false
+		}
+	}
+	return true
+}
+
 // TestTopics types the examples of each page in a virtual lab, and compares the lines of output on the page. Each page is at
 // most 80 columns wide, says what it is about, and its references lead to pages.
 func TestTopics(t *testing.T) {
@@ -110,6 +120,9 @@ func TestHelpByTopic(t *testing.T) {
 		}
 		return s.out.String()[before:]
 	}
+	if !narrow(help(`help("topics")`)) || !narrow(topicNames(80)) {
+		t.Error("the lists of topics are too wide")
+	}
 	all := help("help()")
 	for _, p := range topic.All() {
 		if !slices.Contains(strings.Fields(all), p.Name) {
@@ -121,7 +134,7 @@ func TestHelpByTopic(t *testing.T) {
 	}
 	words := strings.Join(strings.Fields(help(`help("drops")`)), " ")
 	for r := drop.None + 1; r < drop.NumReasons; r++ {
-		if got := help(`help("` + r.String() + `")`); !strings.HasPrefix(got, r.String()+": ") || !strings.Contains(got, r.About()) {
+		if got := help(`help("` + r.String() + `")`); !strings.HasPrefix(strings.Join(strings.Fields(got), " "), r.String()+": "+r.About()) || !narrow(got) {
 			t.Errorf("help(%q) prints %q", r, got)
 		}
 		if !strings.Contains(words, r.String()) {

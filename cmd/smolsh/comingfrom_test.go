@@ -16,6 +16,7 @@ import (
 
 	"smolsh/cmd/smolsh/doctor"
 	"smolsh/cmd/smolsh/scenario"
+	"smolsh/phy/tap/taptest"
 	"smolsh/script"
 )
 
@@ -137,6 +138,45 @@ func TestTopicCommands(t *testing.T) {
 	cmd := exec.Command(smolsh(t), "test", folder)
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "4 passed, 0 failed, 1 failed as expected") {
 		t.Errorf("%v\n%s\n%s", err, file.String(), out)
+	}
+}
+
+// TestTopicsOnDefaultDevice: the examples of help by topic that do not name peer run on the default device too, beside an echo
+// server of the kernel's.
+func TestTopicsOnDefaultDevice(t *testing.T) {
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
+	printed := regexp.MustCompile(`^\d+\.\d{6} `)
+	path, n := smolsh(t), 0
+	for _, name := range script.Names() {
+		page, err := script.Help(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, page, topical := strings.Cut("\n\n"+page, "\n\n"+name+": ")
+		if !topical {
+			continue
+		}
+		var file strings.Builder
+		for _, p := range strings.Split(page, "\n\n") {
+			for l := range strings.Lines(p + "\n") {
+				code, ok := strings.CutPrefix(l, "    ")
+				if ok && strings.HasPrefix(p, "    ") && !strings.HasPrefix(p, "     ") && !printed.MatchString(code) && !strings.Contains(code, "peer") {
+					file.WriteString(code)
+				}
+			}
+		}
+		if file.Len() == 0 {
+			continue
+		}
+		n++
+		cmd := exec.Command(path, "--device", "lab", "-c", "server = kernel.serve(\"tcp\", 7, echo)\n"+file.String())
+		cmd.Dir = t.TempDir()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s\n%s", name, err, file.String(), out)
+		}
+	}
+	if n < 15 {
+		t.Errorf("%d pages were run", n)
 	}
 }
 

@@ -88,6 +88,7 @@ var layers = []struct {
 	{"script/registry", layer{inside: "script/suggest script/screen stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/wire phy stack/clock", outside: "go.starlark.net"}},
 	{"script/cursor", layer{}},
+	{"script/topic", layer{}},
 	{"script/stream", layer{}},
 	{"script/outfile", layer{}},
 	{"script/filename", layer{inside: "script/cursor"}},
@@ -100,7 +101,7 @@ var layers = []struct {
 	{"script/printer", layer{inside: "script/task"}},
 	{"script/command", layer{inside: "script/task", outside: "golang.org/x/sys/unix"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/topology script/stream script/escape script/screen script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/topic script/topology script/stream script/escape script/screen script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",
@@ -109,8 +110,7 @@ var layers = []struct {
 	{"cmd/smolsh/bench", layer{
 		inside:  "script stack/lab/live stack/lab stack phy/ifconfig phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
-	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/screen script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix"}},
-	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix golang.org/x/sys/windows"}},
+	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/screen script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix golang.org/x/sys/windows"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{

@@ -137,18 +137,31 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 	case *syntax.CallExpr:
 		fn, _ := s.value(x.Fn)
 		if f, ok := fn.(*function); ok {
-			if tables[f.b.Name] && len(x.Args) == 0 {
-				v, _ := starlark.Call(s.looking(), f, nil, nil)
-				return v, ""
-			}
-			return nil, resultOf + f.b.Name
+			return s.callResult(f, len(x.Args))
 		}
 	}
 	return nil, ""
 }
 
+// callResult returns the value of a call, or resultOf and the name of the builtin. A table that completion can't compute is returned
+// with its columns and without rows, and a part of a table as the whole.
+func (s *Session) callResult(f *function, args int) (starlark.Value, string) {
+	t, _ := f.recv.(*table.Table)
+	switch {
+	case tables[f.b.Name] && args == 0:
+		v, _ := starlark.Call(s.looking(), f, nil, nil)
+		return v, ""
+	case t != nil && f.b.Result == "table":
+		return t, ""
+	case f.b.Result == "table" && f.b.Fields != "":
+		return table.New(environment{s}, f.b.Name, f.recv, table.Columns(f.b.Fields)...), ""
+	}
+	return nil, resultOf + f.b.Name
+}
+
 // tables are the builtins that completion may call, because they have no side effects.
-var tables = map[string]bool{"ifaces": true, "neighbors": true, "routes": true, "sockets": true, "faults": true, "tasks": true}
+var tables = map[string]bool{"ifaces": true, "neighbors": true, "routes": true, "sockets": true, "faults": true, "tasks": true,
+	"counters": true, "drops": true, "addrs": true, "routers": true, "prefixes": true, "dns": true, "limits": true, "captures": true}
 
 // looking returns a thread in which completion may call the builtins of tables.
 func (s *Session) looking() *starlark.Thread {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"smolsh/stack/filter"
 )
 
 func TestComplete(t *testing.T) {
@@ -111,6 +113,123 @@ def mine(alpha, beta=2, *rest, gamma=3, **more): pass
 	}
 	if got := s.err.String() + s.out.String(); got != "" {
 		t.Errorf("completion printed %q", got)
+	}
+}
+
+// TestCompleteValues: a string is completed by the words that its place allows.
+func TestCompleteValues(t *testing.T) {
+	s := newSim(t, 1)
+	if err := s.Typed(`
+l = lab()
+a = l.host("a", "10.0.0.1/24")
+b = l.host("beta", "10.0.0.2/24", "fd00::2/64")
+w = l.link(a, b)
+srv = b.tcp.listen(80)
+c = tcp.connect("192.168.69.100:7")
+d = {"left": 1, "right": 2, 3: 4}
+i = ifaces()[0]
+i.add_addr("fd00::1/64")
+`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	for _, c := range []struct {
+		text, want string // want is all items, or one of several before a …
+		suffix     string
+	}{
+		{`counters()["TcpRet`, "TcpRetransSegs", `"`},
+		{`peer.counters()["TcpPas`, "TcpPassiveOpens", `"`},
+		{`print(counters()["TcpRet`, "TcpRetransSegs", `"`},
+		{`counters().where(name="TcpRet`, "TcpRetransSegs", `"`},
+		{`counters(since=True).cols("na`, "name", `"`},
+		{`counters(since=True).sort("va`, "value", `"`},
+		{`counters(since=True).where(va`, "value=", ""},
+		{`drops().where(reason="fault l`, "fault limit fault loss", ""},
+		{`drops().where(reason="fault lo`, "fault loss", `"`},
+		{`drops().sort("la`, "last", `"`},
+		{`help("fault lo`, "fault loss", `"`},
+		{`help("key`, "keys", `"`},
+		{`sockets(info=True).where(state="LISTEN").cols("netid", "pe`, "peer", `"`},
+		{`sockets().where(state="EST`, "ESTABLISHED", `"`},
+		{`ifaces()["e`, "eth0", `"`},
+		{`ifaces().cols("name", "mt`, "mtu", `"`},
+		{`ifaces().where(na`, "name=", ""},
+		{`limits().cols("na`, "name", `"`},
+		{`l.links().sort("del`, "delay", `"`},
+		{`c.log().cols("cw`, "cwnd", `"`},
+		{`d["l`, "left", `"`},
+		{`d["`, "left right", ""},
+		{`x = ["l`, "", ""},
+		{`on("`, "address conflict connection drop link neighbor packet recovery tcp", ""},
+		{`peer.on("rec`, "recovery", `"`},
+		{`tcp.connect("192.168.69.100:7", congestion="`, "cubic newreno reno", ""},
+		{`tcp.listen(80, congestion="n`, "newreno", `"`},
+		{`c.set(congestion="c`, "cubic", `"`},
+		{`kernel.tcp.listen(80, congestion="r`, "reno", `"`},
+		{`fault(w, dir="`, "a->beta beta->a both", ""},
+		{`fault("eth0", dir="`, "both rx tx", ""},
+		{`trace("tc`, "tcp tcp-ack tcp-cwr tcp-ece tcp-fin tcp-push tcp-rst tcp-syn tcp-urg tcpflags", ""},
+		{`trace("tcp and po`, "tcp and port tcp and portrange", ""},
+		{`trace("tcp and not (src ho`, "tcp and not (src host", ""},
+		{`sniff("tcp[tcpf`, "tcp[tcpflags", ""},
+		{`fault("eth0", match="udp or icm`, "udp or icmp…", ""},
+		{`fault("eth0", match="tcp port 8`, "tcp port 8000", ""},
+		{`a.on("drop", print, filter="port htt`, "port http port http-alt port https", ""},
+		{`capture("x.pcapng", "host 192.168.69.10`, "host 192.168.69.100", ""},
+		{`a.capture("x.pcapng", "host 10.0.0.2`, "host 10.0.0.2", ""},
+		{`l.capture("x.pcapng", "src host 10.0.0.2`, "src host 10.0.0.2", ""},
+		{`l.capture("x.pcapng", "ar`, "arp", ""},
+		{`ping("pe`, "peer", `"`},
+		{`a.ping("be`, "beta", `"`},
+		{`a.ping("10.0.0.2`, "10.0.0.2", `"`},
+		{`a.ping("192`, "", ""},
+		{`ping("be`, "", ""},
+		{`a.tcp.connect("be`, "beta:80", `"`},
+		{`a.tcp.connect("[fd00::2`, "[fd00::2]:80", `"`},
+		{`l.partition("be`, "beta", `"`},
+		{`use("pe`, "peer", `"`},
+		{`ping("fe80::1%`, "fe80::1%eth0", `"`},
+		{`ping("ff02::1%e`, "ff02::1%eth0", `"`},
+		{`tcp.connect("[fe80::1%`, "[fe80::1%eth0]:", ""},
+		{`ping("192.168.69.1%`, "", ""},
+		{`ping("nonsense%`, "", ""},
+	} {
+		from, items, suffix := s.complete(c.text)
+		want, some := strings.CutSuffix(c.want, "…")
+		got := strings.Join(items, " ")
+		if some && !slices.Contains(items, want) || !some && got != want {
+			t.Errorf("%q goes on with %q, want %q", c.text, got, c.want)
+		}
+		for _, it := range items {
+			if !strings.HasPrefix(it, c.text[from:]) {
+				t.Errorf("%q: %q does not begin with %q", c.text, it, c.text[from:])
+			}
+		}
+		if len(items) == 1 && suffix != c.suffix {
+			t.Errorf("%q is followed by %q, want %q", c.text, suffix, c.suffix)
+		}
+	}
+	if got := s.err.String() + s.out.String(); got != "" {
+		t.Errorf("completion printed %q", got)
+	}
+	for _, w := range filter.Words() {
+		expr := map[string]string{"host": "host 10.0.0.1", "net": "net 10.0.0.0/8", "port": "port 1", "portrange": "portrange 1-2", "proto": "ip proto 6",
+			"protochain": "ip protochain 6", "src": "src host 10.0.0.1", "dst": "dst host 10.0.0.1", "less": "less 100", "greater": "greater 100",
+			"len": "len > 100", "mask": "net 10.0.0.0 mask 255.0.0.0", "ether": "ether proto 1", "link": "link proto 1", "vlan": "vlan 5",
+			"and": "tcp and udp", "or": "tcp or udp", "not": "not tcp"}[w]
+		if expr == "" {
+			expr = w
+		}
+		if strings.Contains(w, "-") || strings.HasSuffix(w, "type") || strings.HasSuffix(w, "code") || w == "tcpflags" {
+			expr = "tcp[0] = " + w
+		}
+		if _, err := filter.Compile(expr); err != nil {
+			t.Errorf("%s is no word of filters: %v", w, err)
+		}
+	}
+	for _, w := range filter.Services() {
+		if _, err := filter.Compile("port " + w); err != nil {
+			t.Errorf("%s is no service: %v", w, err)
+		}
 	}
 }
 
@@ -289,7 +408,7 @@ r = peer.raw.bind(89)
 `); err != nil {
 		t.Fatal(s.err.String())
 	}
-	endpoints := s.endpoints()
+	endpoints := s.endpoints(s.main.host)
 	for text, want := range map[string]bool{
 		"192.168.69.100:4000": true, "[fdaa::100]:4000": true,
 		"192.168.69.100:4004": true, "[fdaa::100]:4004": false,
@@ -300,14 +419,14 @@ r = peer.raw.bind(89)
 			t.Errorf("%s is completed: %v, want %v", text, !want, want)
 		}
 	}
-	for _, a := range append(s.addresses(), endpoints...) {
+	for _, a := range append(s.addresses(s.main.host), endpoints...) {
 		if strings.HasPrefix(strings.TrimPrefix(a, "["), "fe80:") && !strings.Contains(a, "%eth0") {
 			t.Errorf("%s has no zone", a)
 		}
 	}
 	linkLocal := func(a string) bool { return strings.HasPrefix(a, "fe80:") }
 	own := s.globals["local"].(*hostValue).h.Ports()[0].Iface().LinkLocal().String()
-	if i := slices.IndexFunc(s.addresses(), linkLocal); i < 0 || s.addresses()[i] != own {
-		t.Errorf("%v lacks %s", s.addresses(), own)
+	if i := slices.IndexFunc(s.addresses(s.main.host), linkLocal); i < 0 || s.addresses(s.main.host)[i] != own {
+		t.Errorf("%v lacks %s", s.addresses(s.main.host), own)
 	}
 }

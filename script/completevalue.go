@@ -1,15 +1,19 @@
 package script
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"go.starlark.net/starlark"
 
 	"smolsh/script/cursor"
 	"smolsh/script/filename"
 	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
+	"smolsh/stack/drop"
 )
 
 // completeString completes a string by the values that the argument may have.
@@ -19,7 +23,12 @@ func (s *Session) completeString(text string, at cursor.Place) (from int, items 
 	from = q + 1
 	prefix := text[from:]
 	c := at.Call
-	if strings.HasPrefix(prefix, quote) || c == nil {
+	switch {
+	case strings.HasPrefix(prefix, quote):
+		return len(text), nil, ""
+	case at.Index != nil && strings.TrimSpace(text[at.Index.Arg:q]) == "":
+		return from, cursor.Matching(prefix, s.keys(cursor.Primary(text[:at.Index.Open]))), quote
+	case c == nil:
 		return len(text), nil, ""
 	}
 	name, index := "", c.Index
@@ -37,67 +46,189 @@ func (s *Session) completeString(text string, at cursor.Place) (from int, items 
 	default:
 		v, _ := s.lookUp(callee)
 		if f, ok := v.(*function); ok {
-			items = cursor.Matching(prefix, s.fits(f, name, index, prefix))
+			items = cursor.Matching(prefix, s.fits(f, place{name, index, prefix, s.firstArgument(text, c)}))
+			if f.takesFilter(name, index) {
+				return from, items, "" // an expression may go on
+			}
 		}
 	}
-	if len(items) == 1 && strings.HasSuffix(items[0], "/") && !strings.Contains(items[0], "://") {
-		return from, items, "" // a folder has no suffix: its files can be completed next
+	if len(items) == 1 && (strings.HasSuffix(items[0], "/") && !strings.Contains(items[0], "://") || strings.HasSuffix(items[0], "]:")) {
+		return from, items, "" // a folder's files can be completed next, and an address's port
 	}
 	return from, items, quote
 }
 
-// fits returns values that an argument of a builtin may have, by the argument's kind and name.
-func (s *Session) fits(f *function, name string, index int, prefix string) []string {
-	var p *registry.Param
+// keys returns the strings by which a value can be indexed: a dict's keys, and the values of a table's first column.
+func (s *Session) keys(expr string) (items []string) {
+	v, _ := s.lookUp(expr)
+	switch v := v.(type) {
+	case *table.Table:
+		return columnValues(v, 0)
+	case starlark.IterableMapping:
+		for _, pair := range v.Items() {
+			if k, ok := starlark.AsString(pair[0]); ok {
+				items = append(items, k)
+			}
+		}
+	}
+	return items
+}
+
+// columnValues returns the strings in a table's column.
+func columnValues(t *table.Table, column int) (items []string) {
+	for _, r := range t.Rows {
+		if v, ok := starlark.AsString(r.Values[column]); ok && v != "" {
+			items = append(items, v)
+		}
+	}
+	return items
+}
+
+// firstArgument returns the value of a call's first argument where completion can compute it, nil otherwise. It returns nil while
+// the first argument is being typed.
+func (s *Session) firstArgument(text string, c *cursor.Bracket) starlark.Value {
+	first, _, ok := strings.Cut(text[c.Open+1:], ",")
+	if !ok || c.Index == 0 {
+		return nil
+	}
+	v, _ := s.lookUp(strings.TrimSpace(first))
+	return v
+}
+
+// A place is a string argument that is being typed.
+type place struct {
+	name   string         // of a keyword argument, otherwise ""
+	index  int            // number of a positional argument, otherwise -1
+	prefix string         // text of the string so far
+	first  starlark.Value // the call's first argument, nil if unknown
+}
+
+// param returns the parameter that an argument is for, nil if the builtin does not name it.
+func (f *function) param(name string, index int) (p *registry.Param) {
 	for i := range f.b.Params {
 		if f.b.Params[i].Name == name || i == index && i < f.b.Positional {
 			p = &f.b.Params[i]
 		}
 	}
-	h := s.main.host
-	if r, ok := f.recv.(*hostValue); ok {
-		h = r
+	return p
+}
+
+// takesFilter reports whether an argument is a filter's expression.
+func (f *function) takesFilter(name string, index int) bool {
+	p := f.param(name, index)
+	return p != nil && (p.Name == "filter" || p.Name == "match" && f.b.Name == "fault")
+}
+
+// hostFor returns the host from whose lab completion offers names and addresses: the one of a method, the first of a lab, otherwise
+// the one in use.
+func (s *Session) hostFor(f *function) *hostValue {
+	var l *labValue
+	switch r := f.recv.(type) {
+	case *hostValue:
+		return r
+	case *labValue:
+		l = r
+	case *switchValue:
+		l = r.l
 	}
+	if l != nil {
+		if hosts := known(l); len(hosts) > 0 {
+			return hosts[0]
+		}
+	}
+	return s.main.host
+}
+
+// fits returns values that an argument of a builtin may have, by the argument's kind and name.
+func (s *Session) fits(f *function, at place) []string {
+	p, prefix, h := f.param(at.name, at.index), at.prefix, s.hostFor(f)
+	t, _ := f.recv.(*table.Table)
 	switch {
 	case f.b.Name == "help":
 		return s.helpNames()
-	case f.b.Name == "table.sort" || f.b.Name == "table.cols":
-		if t, ok := f.recv.(*table.Table); ok {
-			return t.FieldNames()
+	case t != nil && (f.b.Name == "table.sort" || f.b.Name == "table.cols"):
+		return t.FieldNames()
+	case t != nil && f.b.Name == "table.where" && p == nil:
+		return valuesOf(t, at.name)
+	case p == nil:
+		if o, ok := optionsOf(f.b)[at.name]; ok {
+			return o.values
 		}
 		return nil
-	case p == nil:
-		return nil
+	case f.takesFilter(at.name, at.index):
+		return s.filterWords(h, prefix)
 	case p.Kind == registry.KindEndpoint:
-		return s.endpoints()
+		return append(s.endpoints(h), h.zones(prefix)...)
 	case p.Kind == registry.KindIP:
-		return s.addresses()
+		return append(s.addresses(h), h.zones(prefix)...)
+	case p.Kind == registry.KindHost:
+		return hostNames(h.lab)
 	case p.Name == "dev" || p.Name == "dev_or_link" || p.Name == "iface":
 		return h.ifaceNames()
 	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile || p.Kind == registry.KindOwnFile:
 		return filename.Matching(prefix)
 	case p.Kind == registry.KindCommand:
 		return filename.Lines(prefix)
-	case p.Name == "signal":
-		return []string{"HUP", "INT", "KILL", "QUIT", "STOP", "CONT", "TERM", "USR1", "USR2"}
-	case p.Name == "proto":
-		return []string{"tcp", "udp"}
-	case p.Name == "destination":
-		return []string{"default"}
-	case p.Name == "dir":
-		return []string{"both", "rx", "tx"}
 	case p.Name == "url":
 		var urls []string
-		for _, e := range s.endpoints() {
+		for _, e := range s.endpoints(h) {
 			urls = append(urls, "http://"+e+"/")
 		}
 		return urls
+	case p.Name == "dir":
+		if w, ok := at.first.(*linkValue); ok {
+			return []string{"both", w.a + "->" + w.b, w.b + "->" + w.a}
+		}
 	}
-	return nil
+	return vocabulary[p.Name]
+}
+
+// vocabulary has the words that an argument of a name may be.
+var vocabulary = map[string][]string{
+	"signal":      {"HUP", "INT", "KILL", "QUIT", "STOP", "CONT", "TERM", "USR1", "USR2"},
+	"proto":       {"tcp", "udp"},
+	"destination": {"default"},
+	"dir":         {"both", "rx", "tx"},
+	"event":       eventNames(),
+}
+
+// valuesOf returns the strings of a table's column. Of drops() these are all reasons.
+func valuesOf(t *table.Table, column string) (items []string) {
+	i, err := t.ColumnIndex(column)
+	if err != nil {
+		return nil
+	}
+	if t.Builtin == "drops" && column == "reason" {
+		for r := drop.None + 1; r < drop.NumReasons; r++ {
+			items = append(items, r.String())
+		}
+	}
+	return append(items, columnValues(t, i)...)
+}
+
+// zones returns the link-local or group address that prefix begins with, with each interface as its zone; nothing without a
+// percent sign. After an open bracket the address is followed by the bracket and colon of an endpoint.
+func (h *hostValue) zones(prefix string) (items []string) {
+	address, _, ok := strings.Cut(prefix, "%")
+	end := ""
+	if bare, bracket := strings.CutPrefix(address, "["); bracket {
+		address, end = bare, "]:"
+	}
+	if a, err := netip.ParseAddr(address); !ok || err != nil || !a.Is6() {
+		return nil
+	}
+	for _, name := range h.ifaceNames() {
+		item := address + "%" + name + end
+		if end != "" {
+			item = "[" + item
+		}
+		items = append(items, item)
+	}
+	return items
 }
 
 func (s *Session) helpNames() []string {
-	names := make([]string, 0, len(s.reg.ByName))
+	names := topicsAndReasons()
 	for n := range s.reg.ByName {
 		names = append(names, n)
 	}
@@ -114,23 +245,27 @@ func (h *hostValue) ifaceNames() []string {
 	return names
 }
 
-// known returns the hosts of the shell's lab, sorted by name.
-func (s *Session) known() []*hostValue {
-	var hosts []*hostValue
-	for _, h := range s.hosts {
-		if h.w == s.home {
-			hosts = append(hosts, h)
-		}
-	}
+// known returns the hosts of a lab, sorted by name.
+func known(l *labValue) []*hostValue {
+	hosts := l.hosts()
 	slices.SortFunc(hosts, func(a, b *hostValue) int { return strings.Compare(a.name, b.name) })
 	return hosts
 }
 
-// addresses returns the addresses of the known hosts, of their neighbours, and of their sockets' peers.
-func (s *Session) addresses() []string {
-	var list []string
-	for _, h := range s.known() {
-		usable := s.usable(h)
+// hostNames returns the names of a lab's hosts.
+func hostNames(l *labValue) (names []string) {
+	for _, h := range known(l) {
+		names = append(names, h.name)
+	}
+	return names
+}
+
+// addresses returns the names and the addresses of the hosts of me's lab, and the addresses of their neighbours and of their
+// sockets' peers.
+func (s *Session) addresses(me *hostValue) []string {
+	list := hostNames(me.lab)
+	for _, h := range known(me.lab) {
+		usable := h.usable(me)
 		add := func(a netip.Addr) {
 			if usable(a) {
 				list = append(list, a.String())
@@ -152,21 +287,21 @@ func (s *Session) addresses() []string {
 	return list
 }
 
-// usable returns a function that reports whether the shell's host can be given an address that h knows. The zone of a link-local address
+// usable returns a function that reports whether the host me can be given an address that h knows. The zone of a link-local address
 // is an interface of h.
-func (s *Session) usable(h *hostValue) func(a netip.Addr) bool {
+func (h *hostValue) usable(me *hostValue) func(a netip.Addr) bool {
 	return func(a netip.Addr) bool {
-		return a.IsValid() && !a.IsUnspecified() && (h == s.main.host || !a.Is6() || !a.IsLinkLocalUnicast())
+		return a.IsValid() && !a.IsUnspecified() && (h == me || !a.Is6() || !a.IsLinkLocalUnicast())
 	}
 }
 
-// endpoints returns endpoints to connect to: those at which the known hosts listen, and the peers of their sockets
+// endpoints returns endpoints to connect to: those at which the hosts of me's lab listen, and the peers of their sockets
 // unless the port is ephemeral.
-func (s *Session) endpoints() []string {
+func (s *Session) endpoints(me *hostValue) []string {
 	const ephemeral = 32768
 	var list []string
-	for _, h := range s.known() {
-		usable := s.usable(h)
+	for _, h := range known(me.lab) {
+		usable := h.usable(me)
 		add := func(a netip.Addr, port uint16) {
 			if usable(a) {
 				list = append(list, netip.AddrPortFrom(a, port).String())
@@ -185,6 +320,9 @@ func (s *Session) endpoints() []string {
 					continue
 				}
 				at := k.Local.Addr()
+				if h != me {
+					list = append(list, fmt.Sprintf("%s:%d", h.name, k.Local.Port()))
+				}
 				if at.IsValid() && !at.IsUnspecified() {
 					add(at, k.Local.Port())
 					continue

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -101,15 +102,18 @@ func eventBuiltins() []*builtin {
 	}
 }
 
+// eventNames returns the names of all events, sorted.
+func eventNames() []string {
+	names := slices.AppendSeq([]string{packetEvent}, maps.Keys(eventKinds))
+	slices.Sort(names)
+	return names
+}
+
 func builtinOn(c *call) (starlark.Value, error) {
 	fn, name := arg[starlark.Callable](c, "fn"), arg[string](c, "event")
 	kind, ok := eventKinds[name]
 	if !ok && name != packetEvent {
-		names := []string{packetEvent}
-		for n := range eventKinds {
-			names = append(names, n)
-		}
-		slices.Sort(names)
+		names := eventNames()
 		hint := ""
 		if n := suggest.Nearest(name, names); n != "" {
 			hint = fmt.Sprintf(" (did you mean %q?)", n)

@@ -35,6 +35,9 @@ func builtinHelp(c *call) (starlark.Value, error) {
 
 // helpOn returns the help on a value. nil means that help() was called without argument.
 func (s *Session) helpOn(x any) (string, error) {
+	if text := s.helpOnModule(x); text != "" {
+		return text, nil
+	}
 	switch x := x.(type) {
 	case nil, starlark.NoneType:
 		if s.tasks.Foreground {
@@ -42,19 +45,16 @@ func (s *Session) helpOn(x any) (string, error) {
 			if s.globals.Has("peer") {
 				hosts = []string{"local", "peer"}
 			}
-			return s.reg.Glance(s.helpWidth(), hosts), nil
+			return s.reg.Glance(s.helpWidth(), hosts) + "\n" + topicNames(s.helpWidth()), nil
 		}
-		return s.reg.Overview(s.helpWidth()), nil
+		return s.reg.Overview(s.helpWidth()) + "\n" + topicNames(s.helpWidth()), nil
 	case *function:
-		return s.reg.Page(x.b.Name, s.helpWidth())
+		page, err := s.reg.Page(x.b.Name, s.helpWidth())
+		return page + moreOn(x.b.Name), err
 	case *namespace:
 		return s.reg.Page(x.name, s.helpWidth())
 	case starlark.String:
-		text, err := s.reg.Page(string(x), s.helpWidth())
-		if r, ok := drop.Named(string(x)); ok && err != nil {
-			return dropHelp(r), nil
-		}
-		return text, err
+		return helpNamed(s.reg, string(x), s.helpWidth())
 	case *table.Row:
 		return s.helpOnRow(x), nil
 	case *starlark.Function:
@@ -90,9 +90,6 @@ func (s *Session) helpOnRow(r *table.Row) string {
 	}
 	return text
 }
-
-// dropHelp explains a word of drops().
-func dropHelp(r drop.Reason) string { return r.String() + ": " + r.About() }
 
 // signature returns a Starlark function's parameters.
 func signature(f *starlark.Function) string {

@@ -8,6 +8,7 @@ import (
 
 	"smolsh/script/kernel"
 	"smolsh/script/registry"
+	"smolsh/script/topic"
 )
 
 // sections returns every builtin, in the order of the reference.
@@ -70,16 +71,23 @@ func optionsChapter() string {
 func Reference() string { return registry.New(language()).Reference() }
 
 // Help returns the help page of a name, formatted without a terminal. Without a name it returns a list of every
-// builtin.
+// builtin and every topic.
 func Help(name string) (string, error) {
 	r := registry.New(language())
 	if name == "" {
-		return r.Overview(helpWidth), nil
+		return r.Overview(helpWidth) + "\n" + topicNames(helpWidth), nil
 	}
-	return r.Page(name, helpWidth)
+	return helpNamed(r, name, helpWidth)
 }
 
-// Names returns the names of all builtins, sorted. Help has a page for each.
+// Names returns the names of all builtins and topics, sorted. Help has a page for each.
 func Names() []string {
-	return slices.Sorted(maps.Keys(registry.New(language()).ByName))
+	names := map[string]bool{}
+	for n := range registry.New(language()).ByName {
+		names[n] = true
+	}
+	for _, t := range topic.All() {
+		names[t.Name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
 }

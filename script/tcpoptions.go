@@ -16,10 +16,11 @@ import (
 
 // tcpOption describes one option of a TCP socket and how it is set in a configuration.
 type tcpOption struct {
-	kind  registry.Kind
-	doc   string
-	apply func(cfg *tcp.Config, v any) error
-	on    bool // true if True is allowed, which stands for the default duration
+	kind   registry.Kind
+	doc    string
+	apply  func(cfg *tcp.Config, v any) error
+	on     bool     // true if True is allowed, which stands for the default duration
+	values []string // the strings that the option may be, for completion
 }
 
 // orOff is the kind of an argument that is a duration or False.
@@ -96,7 +97,7 @@ var tcpOptions = map[string]tcpOption{
 		c.NoMTUProbing = !v.(bool)
 		return nil
 	}},
-	"congestion": {kind: registry.KindStr, doc: `"cubic" or "newreno"; "reno" is the kernel's name for it`, apply: func(c *tcp.Config, v any) error {
+	"congestion": {kind: registry.KindStr, values: []string{"cubic", "newreno", "reno"}, doc: `"cubic" or "newreno"; "reno" is the kernel's name for it`, apply: func(c *tcp.Config, v any) error {
 		name := v.(string)
 		if name == "reno" { // accepted, so that one option serves both our sockets and the kernel's
 			name = tcp.NewReno.String()
@@ -116,6 +117,7 @@ var kernelOptions = func() map[string]tcpOption {
 	for _, name := range kernel.OptionNames() {
 		o := tcpOptions[name]
 		if name == "congestion" {
+			o.values = []string{"cubic", "reno"} // every Linux has these
 			o.doc = "one of the system's, of net.ipv4.tcp_allowed_congestion_control"
 		}
 		options[name] = o

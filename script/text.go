@@ -15,7 +15,7 @@ func textBuiltins() []*builtin {
 		{Name: "catch", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: the function to call; args: its arguments", Result: "struct", Fields: "value error (None without an error)",
 			Doc: "Call fn and return its value, or its error as a string.", Example: `catch(tcp.connect, "192.168.69.100:81").error`, Fn: builtinCatch},
 		{Name: "help", Sig: "x=None", Kinds: "any", Args: "x: a builtin, a group of them, any value, or a name", Pure: true,
-			Doc: "Describe x; without x, list every builtin.", Example: `help(ping)`, Fn: builtinHelp},
+			Doc: "Describe x, a value, a name, or a topic such as \"keys\"; without x, list every builtin and topic.", Example: `help(ping)`, Fn: builtinHelp},
 	}
 }
 

@@ -85,6 +85,61 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
+// tutorialNames makes the names that stand for a reader's own in the text of docs/tutorial.md.
+const tutorialNames = `
+def fn(): pass
+def teardown(net): pass
+def setup(): pass
+values, net = [1], None
+`
+
+// TestTutorialWords: the code in the text of docs/tutorial.md, outside of its blocks, is true too: calls run in a virtual lab, flags
+// and files exist.
+func TestTutorialWords(t *testing.T) {
+	text, err := os.ReadFile("../../docs/tutorial.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prose := regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(string(text), "")
+	path, n, known := smolsh(t), 0, ""
+	for _, args := range [][]string{{"--help"}, {"test", "--help"}} {
+		out, err := exec.Command(path, args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		known += string(out)
+	}
+	for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(prose, -1) {
+		word := m[1]
+		n++
+		switch {
+		case strings.HasPrefix(word, "--"):
+			flag := strings.Fields(strings.TrimPrefix(word, "--"))[0]
+			if !strings.Contains(known, " --"+flag+" ") && !strings.Contains(known, " --"+flag+"[") {
+				t.Errorf("%s is no flag", word)
+			}
+		case strings.HasPrefix(word, "examples/"):
+			if _, err := os.Stat(filepath.Join("../..", word)); err != nil {
+				t.Error(err)
+			}
+		case strings.Contains(word, "(") && !strings.HasPrefix(word, "$"):
+			if strings.HasPrefix(word, "skip(") {
+				continue // it ends the test
+			}
+			if out, err := exec.Command(path, "--device", "sim", "-c", tutorialNames+word).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", word, err, out)
+			}
+		case strings.HasPrefix(word, "smolsh "):
+			if verb := strings.Fields(word)[1]; !strings.Contains(known, "smolsh "+verb+" ") {
+				t.Errorf("%s is no verb", word)
+			}
+		}
+	}
+	if n < 30 {
+		t.Errorf("%d words", n)
+	}
+}
+
 // console runs a block's commands, compares their output, and returns the block with the present output. A line "…" in
 // the block matches any lines.
 func console(t *testing.T, block string, run func(command string) string) string {

@@ -41,12 +41,13 @@ type Place struct {
 	Comment bool     // true in a comment
 	Quote   int      // index of the first quote of the string in which the text ends, -1 if it does not end in a string
 	Call    *Bracket // innermost open bracket if it belongs to a call, otherwise nil
+	Index   *Bracket // innermost open bracket if it selects an element, as in x[, otherwise nil
 }
 
 // A Bracket is an open bracket with the arguments after it.
 type Bracket struct {
 	Open  int      // index in the text
-	kind  byte     // the bracket's octet, or 'c' for the bracket of a call
+	kind  byte     // the bracket's octet, 'c' for the bracket of a call, 'i' for one that selects an element
 	Arg   int      // index at which the last argument begins
 	Index int      // number of the last argument, from 0
 	Named []string // names of the keyword arguments so far
@@ -75,6 +76,9 @@ func At(text string) Place {
 			i = end
 		case '(', '[', '{':
 			kind := c
+			if c == '[' && EndsValue(text[:i]) {
+				kind = 'i'
+			}
 			if c == '(' && i > 0 && (IsNameByte(text[i-1]) || text[i-1] == ')' || text[i-1] == ']') && (!isReserved(LastName(text[:i])) || LastName(text[:i]) == "load") {
 				kind = 'c'
 			}
@@ -96,10 +100,21 @@ func At(text string) Place {
 			}
 		}
 	}
-	if n := len(open); n > 0 && open[n-1].kind == 'c' {
-		at.Call = &open[n-1]
+	if n := len(open); n > 0 {
+		switch open[n-1].kind {
+		case 'c':
+			at.Call = &open[n-1]
+		case 'i':
+			at.Index = &open[n-1]
+		}
 	}
 	return at
+}
+
+// EndsValue reports whether a text ends just after a name, a string or a closed bracket, so that a bracket that follows selects
+// an element.
+func EndsValue(text string) bool {
+	return EndsWhole(text) || text != "" && IsNameByte(text[len(text)-1]) && !isReserved(LastName(text))
 }
 
 // stringEnd returns the index of the last quote of the string that begins at i, -1 if the string does not end. A string

@@ -15,12 +15,18 @@ func TestAt(t *testing.T) {
 		`f(g(1), [2, 3], `:    {Quote: -1, Call: &Bracket{Open: 1, kind: 'c', Arg: 15, Index: 2}},
 		`f([1, `:              {Quote: -1},
 		`if (a, `:             {Quote: -1},
+		`x["a`:                {Quote: 2, Index: &Bracket{Open: 1, kind: 'i', Arg: 2}},
+		`f(g()["a`:            {Quote: 6, Index: &Bracket{Open: 5, kind: 'i', Arg: 6}},
+		`for x in ["a`:        {Quote: 10},
 		`load("a`:             {Quote: 5, Call: &Bracket{Open: 4, kind: 'c', Arg: 5}},
 		"x = '''a\"\n":        {Quote: 4},
 		"f(1) # a comment\nx": {Quote: -1},
 	} {
 		got := At(text)
-		same := got.Comment == want.Comment && got.Quote == want.Quote && (got.Call == nil) == (want.Call == nil)
+		same := got.Comment == want.Comment && got.Quote == want.Quote && (got.Call == nil) == (want.Call == nil) && (got.Index == nil) == (want.Index == nil)
+		if same && got.Index != nil {
+			same = got.Index.Open == want.Index.Open && got.Index.Arg == want.Index.Arg
+		}
 		if same && got.Call != nil {
 			g, w := got.Call, want.Call
 			same = g.Open == w.Open && g.kind == w.kind && g.Arg == w.Arg && g.Index == w.Index && slices.Equal(g.Named, w.Named)

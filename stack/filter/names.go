@@ -1,6 +1,30 @@
 package filter
 
-import "smolsh/stack/wire"
+import (
+	"maps"
+	"slices"
+
+	"smolsh/stack/wire"
+)
+
+// keywords are the words of the language that name no protocol.
+var keywords = []string{"and", "or", "not", "host", "net", "port", "portrange", "proto", "protochain", "src", "dst", "less",
+	"greater", "broadcast", "multicast", "len", "mask", "ether", "link", "vlan"}
+
+// Words returns the words of the language: keywords, the protocols that are predicates, and the named offsets and flags of byte
+// accesses. It does not return the names of services.
+func Words() []string {
+	words := slices.Clone(keywords)
+	for _, names := range []map[string]uint32{etherTypes, onlyIPv4, anyIP, accessPoints, constants} {
+		words = slices.AppendSeq(words, maps.Keys(names))
+	}
+	words = append(words, "icmp6")
+	slices.Sort(words)
+	return words
+}
+
+// Services returns the names of ports that an expression may use, sorted.
+func Services() []string { return slices.Sorted(maps.Keys(services)) }
 
 // constants maps names in byte accesses to their numbers (pcap-filter(7)).
 var constants = map[string]uint32{

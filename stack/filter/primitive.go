@@ -90,12 +90,7 @@ func isKeyword(t token) bool {
 	if t.kind != tokWord || t.escaped {
 		return false
 	}
-	switch t.text {
-	case "and", "or", "not", "host", "net", "port", "portrange", "proto", "protochain", "src", "dst", "less", "greater",
-		"broadcast", "multicast", "len", "mask", "ether", "link", "vlan":
-		return true
-	}
-	return isProtocol(t.text) || slices.Contains(leftOut, t.text)
+	return slices.Contains(keywords, t.text) || isProtocol(t.text) || slices.Contains(leftOut, t.text)
 }
 
 // isProtocol reports whether name alone is a predicate.

@@ -36,7 +36,7 @@ func sections() []section {
 			"the file. `setup()`, if the file defines it, runs before each test, and a test with a parameter for it gets its result as the first argument. `teardown(net)` runs after " +
 			"each test, also after a failure, if `setup()` returned. An error in either fails the test, and so does `exit()`. An error in a task, a handler or a function that judges " +
 			"packets fails the test too, unless the test joins the task or reads its error. After each part, the tasks that are ready run until they wait; tasks that still wait end with " +
-			"the test. So a test whose server still works lets time pass at its end: `l.run(\"10s\")`, or `task.join()`.", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
+			"the test. So a test whose server still works lets time pass at its end: `l.run(\"10s\")`, or `task.join()`.", Builtins: join(textBuiltins(), formatBuiltins(), packBuiltins(), assertBuiltins(), testBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}
 }

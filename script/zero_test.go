@@ -14,7 +14,7 @@ import (
 // octets, no delay, no waiting. TestZeroIsNotEverything demands an entry for every parameter. The entry is "" if the
 // documentation of the parameter gives 0 another meaning.
 var zeros = map[string]string{
-	"exit.code": "exit(0)", "fmt.decimals": `assert.eq(fmt(1.25, 0), "1")`,
+	"exit.code": "exit(0)", "fmt.decimals": `assert.eq((fmt(1.25, 0), fmt(1.25, decimals=0)), ("1", "1"))`, "hex.width": `assert.eq(hex(0, 0), "0x0")`,
 	"icmp.bind.id": "", "udp.bind.port": "", "kernel.udp.bind.port": "", // 0 chooses a free one
 	"lab.seed": "lab(seed=0)",
 

@@ -79,17 +79,9 @@ func httpServe(c *call) (starlark.Value, error) {
 	default:
 		return nil, c.errorf("argument 2 (routes) is a dict, a function or a folder's path, got %s %v", r.Type(), r)
 	}
-	if err := c.room(); err != nil {
+	if err := c.startTCP(v, w.serve); err != nil {
 		return nil, err
 	}
-	err := c.serveTCP(v, starlark.NewBuiltin("http", func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-		return starlark.None, w.serve(thread.Local("task").(*taskValue), args[0].(*connValue))
-	}))
-	if err != nil {
-		return nil, err
-	}
-	c.s.servers.list = append(c.s.servers.list, v)
-	h.w.AddServer()
 	return v, nil
 }
 

@@ -20,7 +20,7 @@ func sections() []section {
 		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins())},
 		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Calls that wait accept `timeout=`. Without it `tcp.connect` waits as long as TCP retransmits the SYN, and other calls wait for ever.",
-			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins(), httpServeBuiltins())},
+			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins(), httpServeBuiltins(), measureBuiltins())},
 		{Title: "The kernel", Intro: "`kernel` is the operating system's stack with the same socket calls, in the lab's network namespace, so that a " +
 			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", Builtins: kernelBuiltins()},
 		{Title: "Tasks and time", Intro: "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +

@@ -37,7 +37,7 @@ const (
 func measureBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "measure", Hint: portHint, Sig: `endpoint, duration="10s", dir="up", timeout=, local=None, **options`, Kinds: "endpoint duration str duration any", Result: "measurement", Host: true,
-			Args: `endpoint: where measure.serve listens; duration: time during which data is sent; dir: "up" to send, "down" to receive; ` +
+			Args: `endpoint: where measure.serve listens, over a link with rate= if it is virtual (without one it carries as much as the machine computes); duration: time during which data is sent; dir: "up" to send, "down" to receive; ` +
 				`timeout: time to wait for the connection; local: an address, an endpoint or a port`,
 			Fields: "goodput (bits per second) bytes seconds rtt min_rtt retransmits dir peer intervals (" + fieldsOf(measureColumns) + ")",
 			Doc:    "Send or receive over TCP as fast as it goes, and print goodput and round trips of each second.", See: "measure.serve, ping, conn.info",
@@ -141,7 +141,7 @@ func builtinMeasure(c *call) (starlark.Value, error) {
 		conn.c.Abort(now)
 	})
 	m := &meter{c: c, conn: conn, down: dir == "down", table: c.table(table.Columns(measureColumns)...)}
-	m.table.Columns[4].Show = showMillis
+	m.table.Columns[3].Show, m.table.Columns[4].Show = showBitRate, showMillis
 	if err := m.run(arg[time.Duration](c, "duration")); err != nil {
 		return nil, err
 	}
@@ -243,6 +243,12 @@ func (m *meter) result(dir string) starlark.Value {
 		"min_rtt": registry.Seconds(r.info.MinRTT), "retransmits": resent, "dir": starlark.String(dir), "peer": registry.Endpoint(m.conn.remote),
 		"intervals": m.table,
 	}), m.lines}
+}
+
+// showBitRate formats a rate in a table.
+func showBitRate(v starlark.Value) string {
+	f, _ := starlark.AsFloat(v)
+	return bitRate(f)
 }
 
 // bitRate returns a rate in bits per second as people write it, such as "9.41 Mbit/s".

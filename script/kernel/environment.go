@@ -33,6 +33,8 @@ type Environment interface {
 	Member(prefix string, recv starlark.Value, name string) starlark.Value
 	// Members returns the names of the builtins under a prefix, sorted.
 	Members(prefix string) []string
+	// Width returns the terminal's width in columns, 0 if there is none.
+	Width() int
 	// Group returns the builtins under a prefix as a value, whose attributes are the builtins bound to recv.
 	Group(prefix string, recv starlark.Value) starlark.Value
 

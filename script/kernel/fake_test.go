@@ -204,6 +204,8 @@ func (p *program) Complain(_ starlark.Value, _ *complaint.Log, err error) {
 	p.failures = append(p.failures, err.Error())
 }
 
+func (p *program) Width() int { return 0 }
+
 func (p *program) Members(prefix string) []string { return p.reg.Members[prefix] }
 
 func (p *program) Group(prefix string, recv starlark.Value) starlark.Value {

@@ -42,17 +42,19 @@ func (k *Stack) Truth() starlark.Bool { return starlark.Bool(k.live) }
 func (k *Stack) Hash() (uint32, error) { return starlark.String("kernel").Hash() }
 
 // AttrNames implements starlark.HasAttrs.
-func (k *Stack) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
+func (k *Stack) AttrNames() []string {
+	return []string{"ifaces", "neighbors", "routes", "serve", "ss", "tcp", "udp"}
+}
 
-// Attr returns the group tcp or udp, or the builtin serve.
+// Attr returns the group tcp or udp, or a builtin.
 func (k *Stack) Attr(name string) (starlark.Value, error) {
 	switch {
 	case !slices.Contains(k.AttrNames(), name):
 		return suggest.Attr(k, name, nil)
-	case name == "serve":
-		return k.env.Member("kernel", k, name), nil
+	case name == "tcp" || name == "udp":
+		return k.env.Group("kernel."+name, k), nil
 	}
-	return k.env.Group("kernel."+name, k), nil
+	return k.env.Member("kernel", k, name), nil
 }
 
 // Close closes every socket, which ends every wait for a socket.

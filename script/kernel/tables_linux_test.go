@@ -1,0 +1,60 @@
+package kernel
+
+import (
+	"testing"
+
+	"smolsh/script/table"
+)
+
+// TestSocketsOfTheKernel finds the kernel's sockets of both families in kernel.ss(), with their states and queues.
+func TestSocketsOfTheKernel(t *testing.T) {
+	for _, a := range []struct{ all, addr, local string }{{"0.0.0.0", "127.0.0.1", "127.0.0.1:"}, {"", "::1", "[::1]:"}} {
+		p := newProgram(t, true)
+		p.script(`
+addr, local = "` + a.addr + `", "` + a.local + `"
+def row(**want):
+    found = [r for r in kernel.ss() if all([getattr(r, k) == v for k, v in want.items()])]
+    eq(len(found), 1)
+    return found[0]
+l = kernel.tcp.listen(0, addr=addr, backlog=7)
+r = row(local=l.local, netid="tcp")
+eq((r.state, r.recv_q, r.send_q, r.peer), ("LISTEN", 0, 7, "*:*"))
+c = kernel.tcp.connect(l.local)
+eq(row(local=l.local, state="LISTEN").recv_q, 1)
+k = l.accept()
+c.send("abc")
+eq((row(local=c.local).peer, row(local=c.local).state), (k.local, "ESTABLISHED"))
+eq(row(local=k.local, peer=c.local).recv_q, 3)
+u = kernel.udp.bind(0, addr=addr)
+eq((row(local=u.local, netid="udp").state, row(local=u.local).peer), ("UNCONN", "*:*"))
+v = kernel.udp.connect(u.local)
+eq((row(local=v.local).state, row(local=v.local).peer), ("ESTABLISHED", u.local))
+m = kernel.tcp.listen(0)
+eq(row(local="*:%d" % m.port).state, "LISTEN")
+n = kernel.tcp.listen(0, v6only=True)
+eq(row(local="[::]:%d" % n.port).state, "LISTEN")
+`)
+	}
+}
+
+// TestLoopbackInTheKernelsTables: the loopback interface has its addresses of both families, and each table its columns.
+func TestLoopbackInTheKernelsTables(t *testing.T) {
+	p := newProgram(t, true)
+	p.script(`
+lo = kernel.ifaces()["lo"]
+eq((lo.medium, lo.state, "127.0.0.1/8" in lo.addresses, "::1/128" in lo.addresses), ("loopback", "UP", True, True))
+before = lo.rx_packets
+kernel.udp.bind(0, addr="127.0.0.1").send("x", "127.0.0.1:9")
+eq(kernel.ifaces()["lo"].rx_packets > before, True)
+kernel.routes(), kernel.neighbors()
+`)
+	for _, b := range tables {
+		if b.Fields == "" || table.FieldName(b.Fields) != b.Fields {
+			t.Errorf("%s has the fields %q", b.Name, b.Fields)
+		}
+	}
+	newProgram(t, false).script(`
+for fn in [kernel.ss, kernel.routes, kernel.neighbors, kernel.ifaces]:
+    has(error(fn), "this is a virtual lab, the operating system's stack is not in it")
+`)
+}

@@ -18,6 +18,8 @@ type Stack struct {
 	env  Environment
 	live bool
 	open map[io.Closer]struct{} // sockets that are open
+
+	pings uint16 // calls of kernel.ping so far
 }
 
 // New returns the stack as a value for scripts. If live is false, because time is simulated, each call returns an
@@ -43,7 +45,7 @@ func (k *Stack) Hash() (uint32, error) { return starlark.String("kernel").Hash()
 
 // AttrNames implements starlark.HasAttrs.
 func (k *Stack) AttrNames() []string {
-	return []string{"ifaces", "neighbors", "routes", "serve", "ss", "tcp", "udp"}
+	return []string{"ifaces", "neighbors", "ping", "routes", "serve", "ss", "tcp", "udp"}
 }
 
 // Attr returns the group tcp or udp, or a builtin.

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"smolsh/script/table"
@@ -57,4 +59,23 @@ kernel.routes(), kernel.neighbors()
 for fn in [kernel.ss, kernel.routes, kernel.neighbors, kernel.ifaces]:
     has(error(fn), "this is a virtual lab, the operating system's stack is not in it")
 `)
+}
+
+// TestPingOfTheKernel pings the loopback addresses of both families.
+func TestPingOfTheKernel(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("raw sockets need root")
+	}
+	for _, a := range []string{"127.0.0.1", "::1"} {
+		p := newProgram(t, true)
+		p.script(`
+r = kernel.ping("` + a + `", count=2, interval=0, size=10, ttl=7)
+eq((r.sent, r.received, r.loss, r.error), (2, 2, 0.0, None))
+eq([(x.seq, x.ttl, x.size, x.src) for x in r.replies], [(0, 64, 10, "` + a + `"), (1, 64, 10, "` + a + `")])
+`)
+		if len(p.printed) != 3 || !strings.HasPrefix(p.printed[1], "10 octets from "+a+": seq=1 ttl=64 time=") || !strings.HasPrefix(p.printed[2], "2 sent, 2 received, 0% lost   rtt min/avg/max/mdev ") {
+			t.Errorf("printed %q", p.printed)
+		}
+	}
+	newProgram(t, false).script(`has(error(kernel.ping, "127.0.0.1"), "this is a virtual lab")`)
 }

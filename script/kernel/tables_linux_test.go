@@ -63,7 +63,7 @@ for fn in [kernel.ss, kernel.routes, kernel.neighbors, kernel.ifaces]:
 
 // TestPingOfTheKernel pings the loopback addresses of both families.
 func TestPingOfTheKernel(t *testing.T) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 && os.Getenv("CI") != "true" {
 		t.Skip("raw sockets need root")
 	}
 	for _, a := range []string{"127.0.0.1", "::1"} {

@@ -10,31 +10,31 @@ import (
 
 // TestSocketsOfTheKernel finds the kernel's sockets of both families in kernel.ss(), with their states and queues.
 func TestSocketsOfTheKernel(t *testing.T) {
-	for _, a := range []struct{ all, addr, local string }{{"0.0.0.0", "127.0.0.1", "127.0.0.1:"}, {"", "::1", "[::1]:"}} {
+	for _, addr := range []string{"127.0.0.1", "::1"} {
 		p := newProgram(t, true)
 		p.script(`
-addr, local = "` + a.addr + `", "` + a.local + `"
+addr = "` + addr + `"
 def row(**want):
     found = [r for r in kernel.ss() if all([getattr(r, k) == v for k, v in want.items()])]
     eq(len(found), 1)
     return found[0]
 l = kernel.tcp.listen(0, addr=addr, backlog=7)
-r = row(local=l.local, netid="tcp")
+r = row(local=l.local, netid="tcp", state="LISTEN")
 eq((r.state, r.recv_q, r.send_q, r.peer), ("LISTEN", 0, 7, "*:*"))
 c = kernel.tcp.connect(l.local)
-eq(row(local=l.local, state="LISTEN").recv_q, 1)
+eq(row(local=l.local, netid="tcp", state="LISTEN").recv_q, 1)
 k = l.accept()
 c.send("abc")
-eq((row(local=c.local).peer, row(local=c.local).state), (k.local, "ESTABLISHED"))
-eq(row(local=k.local, peer=c.local).recv_q, 3)
+eq(row(netid="tcp", local=c.local, peer=k.local).state, "ESTABLISHED")
+eq(row(netid="tcp", local=k.local, peer=c.local).recv_q, 3)
 u = kernel.udp.bind(0, addr=addr)
-eq((row(local=u.local, netid="udp").state, row(local=u.local).peer), ("UNCONN", "*:*"))
+eq(row(netid="udp", local=u.local, peer="*:*").state, "UNCONN")
 v = kernel.udp.connect(u.local)
-eq((row(local=v.local).state, row(local=v.local).peer), ("ESTABLISHED", u.local))
+eq(row(netid="udp", local=v.local, peer=u.local).state, "ESTABLISHED")
 m = kernel.tcp.listen(0)
-eq(row(local="*:%d" % m.port).state, "LISTEN")
+row(netid="tcp", local="*:%d" % m.port, state="LISTEN")
 n = kernel.tcp.listen(0, v6only=True)
-eq(row(local="[::]:%d" % n.port).state, "LISTEN")
+row(netid="tcp", local="[::]:%d" % n.port, state="LISTEN")
 `)
 	}
 }

@@ -95,7 +95,7 @@ var layers = []struct {
 	{"script/httpresponse", layer{}},
 	{"script/complaint", layer{inside: "stack/clock"}},
 	{"script/service", layer{outside: "go.starlark.net"}},
-	{"script/kernel", layer{inside: "script/suggest script/stream script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix"}},
+	{"script/kernel", layer{inside: "script/suggest script/table script/stream script/complaint script/service script/registry stack/wire", outside: "go.starlark.net golang.org/x/sys/unix github.com/vishvananda/netlink"}},
 	{"script/topology", layer{inside: "script/suggest script/registry stack/lab stack stack/wire", outside: "go.starlark.net go.yaml.in/yaml/v3"}},
 	{"script/task", layer{inside: "stack/crash stack/lab stack stack/clock"}},
 	{"script/printer", layer{inside: "script/task"}},

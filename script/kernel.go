@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/complaint"
 	"smolsh/script/kernel"
@@ -54,6 +55,12 @@ type kernelEnvironment struct{ environment }
 func (e kernelEnvironment) Group(prefix string, recv starlark.Value) starlark.Value {
 	return &namespace{e.s, prefix, recv}
 }
+
+// Print implements kernel.Environment.
+func (e kernelEnvironment) Print(line string) { e.s.out.Print(line) }
+
+// Printed implements kernel.Environment.
+func (e kernelEnvironment) Printed(x *starlarkstruct.Struct) starlark.Value { return result{x} }
 
 // Room implements kernel.Tasks.
 func (e kernelEnvironment) Room() error { return e.s.room() }

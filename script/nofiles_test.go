@@ -57,6 +57,8 @@ func TestFilesAreReachedInOnePlace(t *testing.T) {
 		"filename/filename.go": "completes names at the prompt",
 		"errors.go":            "shows a line of a script that ran",
 
+		"httpanswer.go": "reads a folder for httpserve.go, which looks whether files are forbidden",
+
 		"sh.go":                     "looks whether programs are forbidden",
 		"command/command.go":        "runs programs for command.go",
 		"command/folder.go":         "runs the shell of a cd for command.go",
@@ -118,7 +120,8 @@ load("sub/below.star", "y")
 print(x, y)
 print(len(read_capture(args[0])))
 for f in [lambda: run("beside.star"), lambda: read_capture("beside.star"), lambda: capture(args[0]), reload,
-          lambda: tcp.connect("192.168.69.100:7").sink("x"), lambda: tcp.connect("192.168.69.100:7").sendfile("/etc/passwd")]:
+          lambda: tcp.connect("192.168.69.100:7").sink("x"), lambda: tcp.connect("192.168.69.100:7").sendfile("/etc/passwd"),
+          lambda: http.serve(80, ".")]:
     print(catch(f).error)
 `)
 	write("own/out.star", "load('../outside.star', 'x')\n")
@@ -134,7 +137,7 @@ for f in [lambda: run("beside.star"), lambda: read_capture("beside.star"), lambd
 	}
 	s.Flush()
 	lines := slices.Collect(strings.Lines(s.out.String()))
-	if len(lines) != 8 || lines[0] != "2 2\n" || lines[1] != "0\n" {
+	if len(lines) != 9 || lines[0] != "2 2\n" || lines[1] != "0\n" {
 		t.Errorf("printed %q", lines)
 	}
 	for i, l := range lines[2:] {

@@ -90,6 +90,7 @@ var receivers = map[string]string{
 	"link":   `local.lab.link(local.lab.host("x", "10.0.0.1/24"), local.lab.host("y", "10.0.0.2/24"))`,
 	"switch": `lab().switch("s")`, "fault": `fault("eth0", loss=0.1)`, "host": `local`, "table": `ifaces()`,
 	"capture": `capture("x.pcapng")`, "packet": "", "program": `sh("true")`, "log": `log("x.log")`,
+	"measurement": `[peer.measure.serve(80), measure("192.168.69.100:80", "1ms")][1]`,
 }
 
 // TestTypesHaveTheirFields compares the pages of the types with the values.

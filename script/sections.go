@@ -21,7 +21,7 @@ func sections() []section {
 		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins())},
 		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Calls that wait accept `timeout=`. Without it `tcp.connect` waits as long as TCP retransmits the SYN, and other calls wait for ever.",
-			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins())},
+			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins(), httpServeBuiltins(), measureBuiltins())},
 		{Title: "The kernel", Intro: "`kernel` is the operating system's stack with the same socket calls, in the lab's network namespace, so that a " +
 			"script can hold both ends. In a virtual lab `kernel` is false, and its calls are errors that say so.", Builtins: kernelBuiltins()},
 		{Title: "Tasks and time", Intro: "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
@@ -37,7 +37,7 @@ func sections() []section {
 			"the file. `setup()`, if the file defines it, runs before each test, and a test with a parameter for it gets its result as the first argument. `teardown(net)` runs after " +
 			"each test, also after a failure, if `setup()` returned. An error in either fails the test, and so does `exit()`. An error in a task, a handler or a function that judges " +
 			"packets fails the test too, unless the test joins the task or reads its error. After each part, the tasks that are ready run until they wait; tasks that still wait end with " +
-			"the test. So a test whose server still works lets time pass at its end: `l.run(\"10s\")`, or `task.join()`.", Builtins: join(textBuiltins(), assertBuiltins(), testBuiltins())},
+			"the test. So a test whose server still works lets time pass at its end: `l.run(\"10s\")`, or `task.join()`.", Builtins: join(textBuiltins(), formatBuiltins(), packBuiltins(), assertBuiltins(), testBuiltins())},
 		{Title: "The prompt", Intro: "", Builtins: join(watchBuiltins(), shellBuiltins())},
 	}
 }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,6 +24,8 @@ type server struct {
 	s     *Session
 	h     *hostValue
 	proto string
+	name  string // name in messages, "" for that of the protocol
+	log   bool   // true if a line is printed for each connection, or each datagram
 	local netip.AddrPort
 	tcp   *listenerValue
 	udp   *udpValue
@@ -39,7 +42,42 @@ type server struct {
 func (v *server) String() string { return since(v.title(), v.ended, "stopped") }
 
 // title names the server in messages.
-func (v *server) title() string { return "server " + v.proto + " " + socketAddr(v.proto, v.local) }
+func (v *server) title() string { return "server " + v.served() }
+
+// served names the service in messages.
+func (v *server) served() string {
+	return cmp.Or(v.name, v.proto) + " " + socketAddr(v.proto, v.local)
+}
+
+// say prints a line of the server's log with the time now. It does not wait, so that the owner may call it.
+func (v *server) say(now clock.Instant, text string) {
+	v.s.out.Offer([]byte(v.s.clean(fmt.Sprintf("%v %s: %s", now, v.served(), text))))
+}
+
+// came prints who has connected, if the server keeps a log.
+func (v *server) came(now clock.Instant, peer netip.AddrPort) {
+	if v.log {
+		v.say(now, peer.String()+" connected")
+	}
+}
+
+// received prints who has sent a datagram of n octets, if the server keeps a log.
+func (v *server) received(now clock.Instant, n int, src netip.AddrPort) {
+	if v.log {
+		v.say(now, fmt.Sprintf("%v sent %d octets", src, n))
+	}
+}
+
+// takeLog returns whether the call has the option log=True or False, and takes it from the options. With a number log is TCP's option.
+func (c *call) takeLog() bool {
+	for i, kv := range c.Opts {
+		if on, ok := kv[1].(starlark.Bool); ok && kv[0] == starlark.String("log") {
+			c.Opts = slices.Delete(slices.Clone(c.Opts), i, i+1)
+			return bool(on)
+		}
+	}
+	return false
+}
 
 func (v *server) Type() string          { return "server" }
 func (v *server) Freeze()               {}
@@ -83,7 +121,7 @@ const serveArgs = `handler: echo, discard, chargen, f(conn) for TCP, f(data, src
 func serveBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "serve", Sig: "proto, port, handler, addr=None, backlog=128, v6only=False, **options", Kinds: "str port any ip int:1..65536 bool", Result: "server", Host: true,
-			Doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function.",
+			Doc:     "Serve a TCP or UDP port with echo, discard, chargen or a function; log=True prints who came.",
 			Args:    serveArgs,
 			Example: `s = serve("tcp", 7, echo); c = tcp.connect("192.168.69.1:7"); c.send("hi"); c.recv()`,
 			See:     "tcp.listen, server.stop, server.wait", Fn: serve},
@@ -96,7 +134,7 @@ func serveBuiltins() []*builtin {
 
 func serve(c *call) (starlark.Value, error) {
 	h := c.on()
-	v := &server{s: c.s, h: h, proto: arg[string](c, "proto"), tasks: map[*taskValue]struct{}{}}
+	v := &server{s: c.s, h: h, proto: arg[string](c, "proto"), log: c.takeLog(), tasks: map[*taskValue]struct{}{}}
 	fn := arg[starlark.Value](c, "handler")
 	if !service.IsHandler(fn) {
 		return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
@@ -153,6 +191,7 @@ func (c *call) serveTCP(v *server, fn starlark.Value) error {
 func (v *server) accept(now clock.Instant, kind service.Kind) {
 	for c := v.tcp.l.Accept(); c != nil; c = v.tcp.l.Accept() {
 		v.conns = append(v.conns, c)
+		v.came(now, c.Remote())
 		p := &pump{conn: c, kind: kind, limit: -1, close: true}
 		p.ended = func() { v.forget(c); v.s.tasks.Poke() }
 		p.start(now)
@@ -184,7 +223,10 @@ func (v *server) acceptAll(t *taskValue, fn starlark.Callable) error {
 			}
 			return err
 		}
-		t.Do(v.h.w, func(clock.Instant) { v.conns = append(v.conns, conn.c) })
+		t.Do(v.h.w, func(now clock.Instant) {
+			v.conns = append(v.conns, conn.c)
+			v.came(now, conn.remote)
+		})
 		h := v.s.spawn(fmt.Sprintf("%s %s", v.proto, conn.remote), v.h, func(h *taskValue) (starlark.Value, error) {
 			_, err := starlark.Call(h.thread, fn, starlark.Tuple{conn}, nil)
 			h.Do(v.h.w, func(now clock.Instant) {
@@ -245,6 +287,7 @@ func (v *server) datagrams(now clock.Instant, kind service.Kind, buf []byte) {
 		if n < 0 {
 			return
 		}
+		v.received(now, n, src)
 		switch kind {
 		case service.Echo:
 			_ = v.udp.u.Send(now, buf[:n], src)
@@ -266,6 +309,7 @@ func (v *server) answerAll(t *taskValue, fn starlark.Callable) error {
 		if err != nil {
 			continue
 		}
+		v.received(v.h.w.Now(), len(data), src)
 		reply, err := starlark.Call(t.thread, fn, starlark.Tuple{starlark.Bytes(data), registry.Endpoint(src)}, nil)
 		if err != nil && t.Err() == nil {
 			v.complain(err)

@@ -56,7 +56,7 @@ var tcpOptions = map[string]tcpOption{
 	"sndbuf": size("largest number of octets queued to be sent", func(c *tcp.Config) *int { return &c.SendBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"rcvbuf": size("largest number of octets kept for the reader", func(c *tcp.Config) *int { return &c.RecvBuffer }, tcp.MinBuffer, tcp.MaxBuffer),
 	"mss":    size("octets of the longest segment", func(c *tcp.Config) *int { return &c.MSS }, 8, 65495),
-	"log":    size("number of entries kept in the connection's log, see conn.log; 0: no log", func(c *tcp.Config) *int { return &c.Log }, 0, tcp.MaxLog),
+	"log":    size("number of entries kept in the connection's log, see conn.log; 0: no log; True with a server prints who came", func(c *tcp.Config) *int { return &c.Log }, 0, tcp.MaxLog),
 	"ttl": {kind: "int:1..255", doc: "time to live or hop limit of packets, 1 to 255", apply: func(c *tcp.Config, v any) error {
 		c.TTL = uint8(v.(int))
 		return nil
@@ -132,7 +132,7 @@ func optionsOf(b *builtin) map[string]tcpOption {
 		return nil
 	case strings.HasPrefix(b.Name, "kernel.tcp.") || b.Name == "kernel.serve" || b.Name == "kernel_conn.set":
 		return kernelOptions
-	case strings.HasPrefix(b.Name, "tcp.") || b.Name == "serve" || b.Name == "conn.set":
+	case strings.HasPrefix(b.Name, "tcp.") || b.Name == "serve" || b.Name == "http.serve" || b.Name == "measure" || b.Name == "measure.serve" || b.Name == "conn.set":
 		return tcpOptions
 	}
 	return nil

@@ -2,7 +2,6 @@ package script
 
 import (
 	"errors"
-	"fmt"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -10,17 +9,11 @@ import (
 
 func textBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "fmt", Sig: "x, decimals=3", Kinds: "float int:0..100", Args: "x: a number; decimals: number of decimals", Result: "str", Pure: true,
-			Doc: "Return a number as text with a fixed number of decimals.", Example: `fmt(0.0204, 3)`, Fn: builtinFmt},
 		{Name: "catch", Sig: "fn, *args, **kwargs", Kinds: "fn", Args: "fn: the function to call; args: its arguments", Result: "struct", Fields: "value error (None without an error)",
 			Doc: "Call fn and return its value, or its error as a string.", Example: `catch(tcp.connect, "192.168.69.100:81").error`, Fn: builtinCatch},
 		{Name: "help", Sig: "x=None", Kinds: "any", Args: "x: a builtin, a group of them, any value, or a name", Pure: true,
 			Doc: "Describe x, a value, a name, or a topic such as \"keys\"; without x, list every builtin and topic.", Example: `help(ping)`, Fn: builtinHelp},
 	}
-}
-
-func builtinFmt(c *call) (starlark.Value, error) {
-	return starlark.String(fmt.Sprintf("%.*f", arg[int](c, "decimals"), arg[float64](c, "x"))), nil
 }
 
 // uncaught returns err if catch must not catch it: a cancellation, an interrupt, a deadlock, exit() or skip().

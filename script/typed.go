@@ -253,6 +253,7 @@ func usedNow(stmt syntax.Stmt, names map[string]bool) {
 // It returns other messages unchanged.
 func (s *Session) unbound(msg string) string {
 	msg = strings.TrimPrefix(msg, stopped)
+	msg = withFmt(msg)
 	const begin, end = "internal error: predeclared variable ", " is uninitialized"
 	i := strings.Index(msg, begin)
 	if i < 0 {
@@ -263,6 +264,14 @@ func (s *Session) unbound(msg string) string {
 		return msg
 	}
 	return msg[:i] + s.hint("undefined: "+name) + rest
+}
+
+// withFmt adds to the error of the operator % about a width or a precision, which that operator lacks, that fmt has them.
+func withFmt(msg string) string {
+	if at := strings.LastIndex(msg, "unknown conversion %"); at >= 0 {
+		return msg + ` (fmt("%8.2f %-5d", …) has widths and decimals)`
+	}
+	return msg
 }
 
 // Incomplete reports whether typed text begins a statement that more lines, or an empty line, could complete.

@@ -36,6 +36,12 @@ var valueTypes = []registry.ValueType{
 		{"local", "the address and port that it serves"}, {"port", "the port"}, {"connections", "a list of the connections being served"},
 		{"error", "the last error of the handler, None without an error"},
 	}},
+	{Name: "measurement", Doc: "The result of measure(); it prints as a line for each second and a summary.", Fields: [][2]string{
+		{"goodput", "bits per second of data that arrived"}, {"bytes", "octets of data that arrived"}, {"seconds", "the time measured"},
+		{"rtt", "the smoothed round trip in seconds at the end"}, {"min_rtt", "the smallest round trip in seconds"},
+		{"retransmits", "segments retransmitted, None for dir=\"down\""}, {"dir", `"up" or "down"`}, {"peer", "the other end's address and port"},
+		{"intervals", "a table with a row for each second"},
+	}},
 	{Name: "task", Doc: "A task that spawn(), after() or every() has started.", Fields: [][2]string{
 		{"id", "its number in tasks()"}, {"name", "its name"}, {"done", "whether it has ended"},
 		{"result", "the result of its function"}, {"error", "the error of its function, None without an error"},

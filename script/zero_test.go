@@ -14,8 +14,9 @@ import (
 // octets, no delay, no waiting. TestZeroIsNotEverything demands an entry for every parameter. The entry is "" if the
 // documentation of the parameter gives 0 another meaning.
 var zeros = map[string]string{
-	"exit.code": "exit(0)", "fmt.decimals": `assert.eq(fmt(1.25, 0), "1")`,
+	"exit.code": "exit(0)", "fmt.decimals": `assert.eq((fmt(1.25, 0), fmt(1.25, decimals=0)), ("1", "1"))`, "hex.width": `assert.eq(hex(0, 0), "0x0")`,
 	"icmp.bind.id": "", "udp.bind.port": "", "kernel.udp.bind.port": "", // 0 chooses a free one
+	"kernel.ping.size": "", "kernel.ping.interval": "", "kernel.ping.timeout": "", // testdata/script/proof/kernel.star, on the private lab
 	"lab.seed": "lab(seed=0)",
 
 	"ping.size": `assert.eq(ping("192.168.69.100", count=1, size=0).replies[0].size, 0)`,
@@ -50,11 +51,15 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"task.join.timeout":         wait0(`spawn(sleep, 9).join`, ""),
 	"udp_socket.recv.timeout":   wait0(`udp.bind().recv`, ""),
 	"wait.timeout":              "wait(timeout=0)\nassert.eq(now(), 0.0)",
-	"sniff.timeout":             "assert.eq(len(sniff(timeout=0)), 0)",
-	"tcpdump.timeout":           "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
-	"lab.run_until.within":      `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
-	"watch.every":               `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
-	"lab.link.loss":             link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
+	"measure.duration": `peer.measure.serve(80)
+m = measure("192.168.69.100:80", 0)
+assert.eq((m.bytes, m.seconds, m.goodput, len(m.intervals)), (0, 0, 0, 0))`,
+	"measure.timeout":      wait0(`measure`, `"192.168.69.100:7", `),
+	"sniff.timeout":        "assert.eq(len(sniff(timeout=0)), 0)",
+	"tcpdump.timeout":      "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
+	"lab.run_until.within": `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
+	"watch.every":          `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
+	"lab.link.loss":        link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
 	"link.set.loss": change0("loss"), "link.set.delay": change0("delay"), "link.set.jitter": change0("jitter"), "link.set.rate": change0("rate"),
 	"switch.attach.loss": switch0("loss"), "switch.attach.delay": switch0("delay"), "switch.attach.jitter": switch0("jitter"), "switch.attach.rate": switch0("rate"),
 	"lab.switch.flood": "l = lab()\ns = l.switch(\"s\", flood=0)\n" + `a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")

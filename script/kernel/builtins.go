@@ -82,13 +82,12 @@ func Builtins[C any](ours []*registry.Builtin[C], call func(c C) *Call) []*regis
 		return func(c C) (starlark.Value, error) { return fn(call(c)) }
 	}
 	var list []*registry.Builtin[C]
-	for i := range calls {
-		b := &calls[i]
+	for _, b := range slices.Concat(calls, tables, []registry.Builtin[*Call]{pingCall}) {
 		sig, kinds, args := b.Sig, b.Kinds, b.Args
 		if i := slices.IndexFunc(ours, func(o *registry.Builtin[C]) bool { return o.Name == b.See }); sig == "" && i >= 0 {
 			sig, kinds, args = ours[i].Sig, ours[i].Kinds, ours[i].Args
 		}
-		list = append(list, &registry.Builtin[C]{Name: b.Name, Sig: sig, Kinds: kinds, Args: args, Result: b.Result,
+		list = append(list, &registry.Builtin[C]{Name: b.Name, Sig: sig, Kinds: kinds, Args: args, Result: b.Result, Fields: b.Fields,
 			Doc: b.Doc, Example: b.Example, See: b.See, Fn: through(onlyLive(b.Fn))})
 	}
 	for _, o := range ours {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/complaint"
 	"smolsh/script/registry"
@@ -33,6 +34,12 @@ type Environment interface {
 	Member(prefix string, recv starlark.Value, name string) starlark.Value
 	// Members returns the names of the builtins under a prefix, sorted.
 	Members(prefix string) []string
+	// Width returns the terminal's width in columns, 0 if there is none.
+	Width() int
+	// Print prints a line.
+	Print(line string)
+	// Printed returns a struct as the result of a call that has printed it: the prompt does not show it again.
+	Printed(x *starlarkstruct.Struct) starlark.Value
 	// Group returns the builtins under a prefix as a value, whose attributes are the builtins bound to recv.
 	Group(prefix string, recv starlark.Value) starlark.Value
 

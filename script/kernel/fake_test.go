@@ -54,6 +54,7 @@ type program struct {
 	full     bool       // true if Room returns an error
 	tasks    []*fakeTask
 	failures []string            // errors of tasks without a joiner, and of Complain
+	printed  []string            // lines of Print
 	file     []byte              // octets that sendfile sends, or that sink has written
 	also     starlark.StringDict // further globals of the script
 }
@@ -203,6 +204,12 @@ func (p *program) Failed(t Task, op string, where any, err error) error {
 func (p *program) Complain(_ starlark.Value, _ *complaint.Log, err error) {
 	p.failures = append(p.failures, err.Error())
 }
+
+func (p *program) Width() int { return 0 }
+
+func (p *program) Print(line string) { p.printed = append(p.printed, line) }
+
+func (p *program) Printed(x *starlarkstruct.Struct) starlark.Value { return x }
 
 func (p *program) Members(prefix string) []string { return p.reg.Members[prefix] }
 

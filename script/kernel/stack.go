@@ -18,6 +18,8 @@ type Stack struct {
 	env  Environment
 	live bool
 	open map[io.Closer]struct{} // sockets that are open
+
+	pings uint16 // calls of kernel.ping so far
 }
 
 // New returns the stack as a value for scripts. If live is false, because time is simulated, each call returns an
@@ -42,17 +44,19 @@ func (k *Stack) Truth() starlark.Bool { return starlark.Bool(k.live) }
 func (k *Stack) Hash() (uint32, error) { return starlark.String("kernel").Hash() }
 
 // AttrNames implements starlark.HasAttrs.
-func (k *Stack) AttrNames() []string { return []string{"serve", "tcp", "udp"} }
+func (k *Stack) AttrNames() []string {
+	return []string{"ifaces", "neighbors", "ping", "routes", "serve", "ss", "tcp", "udp"}
+}
 
-// Attr returns the group tcp or udp, or the builtin serve.
+// Attr returns the group tcp or udp, or a builtin.
 func (k *Stack) Attr(name string) (starlark.Value, error) {
 	switch {
 	case !slices.Contains(k.AttrNames(), name):
 		return suggest.Attr(k, name, nil)
-	case name == "serve":
-		return k.env.Member("kernel", k, name), nil
+	case name == "tcp" || name == "udp":
+		return k.env.Group("kernel."+name, k), nil
 	}
-	return k.env.Group("kernel."+name, k), nil
+	return k.env.Member("kernel", k, name), nil
 }
 
 // Close closes every socket, which ends every wait for a socket.

@@ -30,6 +30,7 @@ const (
 type input struct {
 	terminal *os.File
 	wake     [2]*os.File // a pipe that wakes Read up
+	//lint:ignore U1000 other systems need it
 	reading
 
 	mu      sync.Mutex

@@ -74,6 +74,8 @@ func (in *input) read(open bool, timeout int) (got []byte, late bool) {
 }
 
 // reading is the state of read, which needs none on this system.
+//
+//lint:ignore U1000 other systems need it
 type reading struct{}
 
 // ready reports whether the terminal has octets that nothing has read.

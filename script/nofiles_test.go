@@ -60,7 +60,8 @@ func TestFilesAreReachedInOnePlace(t *testing.T) {
 		"httpanswer.go": "reads a folder for httpserve.go, which looks whether files are forbidden",
 
 		"sh.go":                     "looks whether programs are forbidden",
-		"command/command.go":        "runs programs for command.go",
+		"command/shell_unix.go":     "runs programs for command.go",
+		"command/shell_windows.go":  "runs programs for command.go",
 		"command/folder.go":         "runs the shell of a cd for command.go",
 		"command/program.go":        "runs programs for sh.go",
 		"command/children_linux.go": "/proc",

@@ -3,9 +3,11 @@ package script
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,7 +95,7 @@ func TestHelpScreens(t *testing.T) {
 			}
 			all.WriteString(page + "\n\n")
 		}
-		for _, name := range append(Names(), "conn", "tcp", "lab", "packet", "table") {
+		for _, name := range append(slices.Sorted(maps.Keys(s.reg.ByName)), "conn", "tcp", "lab", "packet", "table") {
 			page, err := s.reg.Page(name, width)
 			if err != nil {
 				t.Fatal(err)

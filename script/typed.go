@@ -140,8 +140,7 @@ const sharing = " share"
 func share(stmt syntax.Stmt) {
 	at, _ := stmt.Span()
 	call := &syntax.ExprStmt{X: &syntax.CallExpr{Fn: &syntax.Ident{NamePos: at, Name: sharing}, Lparen: at, Rparen: at}}
-	var block func(list []syntax.Stmt) []syntax.Stmt
-	block = func(list []syntax.Stmt) (out []syntax.Stmt) {
+	block := func(list []syntax.Stmt) (out []syntax.Stmt) {
 		for _, stmt := range list {
 			share(stmt)
 			out = append(out, stmt)
@@ -269,7 +268,7 @@ func (s *Session) unbound(msg string) string {
 // withFmt adds to the error of the operator % about a width or a precision, which that operator lacks, that fmt has them.
 func withFmt(msg string) string {
 	if at := strings.LastIndex(msg, "unknown conversion %"); at >= 0 {
-		return msg + ` (fmt("%8.2f %-5d", …) has widths and decimals)`
+		return msg + ` (here: fmt(x, 2), or fmt("%8.2f %-5d", …) with widths and decimals)`
 	}
 	return msg
 }

@@ -65,7 +65,7 @@ type source struct {
 	halt   chan struct{} // closed by stop
 	fail   error         // error of the read that ended the text; set before got is closed
 	rest   []byte        // octets beyond the lines taken
-	begun  bool // true after the first line
+	begun  bool          // true after the first line
 	held   string
 	holds  bool // true if held is a line that was taken and belongs to the next statement
 	tokens tokenState

@@ -96,6 +96,10 @@ func (p *program) stop() {
 	_ = p.cmd.Process.Signal(os.Interrupt)
 	done := make(chan error, 1)
 	go func() { done <- p.cmd.Wait() }()
+	again := time.AfterFunc(time.Second, func() { // the first may have ended only a ping or a sniff, whose result the script kept
+		_ = p.cmd.Process.Signal(os.Interrupt)
+	})
+	defer again.Stop()
 	select {
 	case <-done:
 		if code := p.cmd.ProcessState.ExitCode(); code != 130 && code != 0 {

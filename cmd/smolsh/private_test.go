@@ -202,7 +202,8 @@ func TestNoPrivateLab(t *testing.T) {
 			t.Errorf("%v: said %q, want %q", err, out, want)
 		}
 		s := startShell(t, who.start())
-		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" + c.line + "\n" +
+		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" +
+			"time stands still while nothing waits; !cmd is in this machine's own network\n" + c.line + "\n" +
 			"you     192.168.69.1/24    02:00:00:00:00:02   link to peer, mtu 1500\n" +
 			"you     fdaa::1/64\n" +
 			"peer    192.168.69.100/24  answers ping, echo (7), http (8000)\n" +

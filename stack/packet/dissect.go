@@ -15,6 +15,7 @@ type Packet struct {
 
 	damage  []Damage
 	carried lookup
+	built   bool     // true while Build computes the packet's fields
 	depth   int      // number of errors in which the packet is quoted
 	room    [6]Layer // storage of Layers, so that most packets need one allocation
 }

@@ -57,7 +57,8 @@ type Field struct {
 	Bits   int               // width; 0 for a field of variable width, or a derived field
 	Size   func(l Layer) int // size in octets of a field of variable width
 	When   func(l Layer) bool
-	Factor int // value of one unit on the wire: 8 if the header counts units of 8 octets; 0 means 1
+	Sent   func(l Layer) bool // replaces When while a packet is built; nil for most fields
+	Factor int                // value of one unit on the wire: 8 if the header counts units of 8 octets; 0 means 1
 
 	Hex     bool                  // true if shown in hexadecimal
 	Letters []string              // letters of a field of kind Letters, lowest bit first
@@ -66,12 +67,15 @@ type Field struct {
 	// Read converts the field's octets to a value. damage describes their fault, "" if there is none. For a derived
 	// field b is nil, and Read reads other fields of the layer. Read is nil for kinds that need no conversion.
 	Read func(l Layer, b []byte) (v any, damage string)
+	// Write converts a value that Read returns to the field's octets, without padding. It is nil for kinds that need no
+	// conversion. A derived field with Write can be set: the protocol's prepare computes other fields from it.
+	Write func(v any) ([]byte, error)
 
 	Default any // value of an unset field when it is sent; nil means zero
 	Compute Compute
 	Scale   int                                  // octets per unit, for HeaderLength
 	Plus    int                                  // octets of the header that are not counted, for HeaderLength
-	Table   Table                                // numbers, for NextProtocol
+	Table   Table                                // numbers, for NextProtocol; Default is the number before a layer without one
 	Sum     func(l Layer) (want uint64, ok bool) // computes the sum, for Checksum; ok is false if octets of the sum are not known
 
 	derived bool

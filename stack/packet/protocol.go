@@ -21,6 +21,8 @@ type Protocol struct {
 	// variants is the table of messages of this protocol that have tables of their own, selected by the field kind.
 	variants Table
 	kind     *Field
+	// prepare returns the layer with fields computed from derived fields that are set. next is the layer that follows, or nil.
+	prepare func(l DraftLayer, next *DraftLayer) (DraftLayer, error)
 	// zeroLength is true if a length field of 0 means the rest of the frame, as segmentation offload leaves it.
 	zeroLength bool
 
@@ -102,7 +104,7 @@ func define(p Protocol) *Protocol {
 
 // protocols lists every table, in the order of help.
 var protocols = slices.Concat([]*Protocol{Ether, Dot1Q, SLL, SLL2, Null, ARP, IP, IPv6, HopByHop, DestinationOptions, Routing, Fragment, AH, ICMP, ICMPv6},
-	icmp6Messages, ndOptions, []*Protocol{IGMP, UDP, TCP, GRE, VXLAN, DNS, DHCP, Raw})
+	icmp6Messages, ndOptions, []*Protocol{IGMP, UDP, TCP, GRE, VXLAN, DNS, DHCP, Raw, Padding})
 
 // Protocols returns all tables, from the link layer up. The caller must not change the slice.
 func Protocols() []*Protocol { return protocols }

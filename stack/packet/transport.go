@@ -54,7 +54,7 @@ func bootMessage(l Layer) bool {
 // udpSum computes the checksum of a UDP datagram. ok is false if it can't be computed. A sum of zero is sent as all
 // ones. A datagram over IPv4 may have no checksum.
 func udpSum(l Layer) (want uint64, ok bool) {
-	if ip, there := l.ip(); there && ip.Protocol == IP && l.is("chksum", 0) {
+	if ip, there := l.ip(); there && ip.Protocol == IP && !l.packet.built && l.is("chksum", 0) {
 		return 0, true
 	}
 	want, ok = udpTransportSum(l)

@@ -71,7 +71,7 @@ func readPcap(t *testing.T, path string) (frames [][]byte, link uint32) {
 }
 
 // readRecords is readPcap, and returns the frames' lengths before the capture cut them.
-func readRecords(t *testing.T, path string) (frames [][]byte, lengths []int, link uint32) {
+func readRecords(t testing.TB, path string) (frames [][]byte, lengths []int, link uint32) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -1,0 +1,141 @@
+package packet
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A Draft is a packet as a person composes it: layers from the outermost in, each with the fields that are set. Sending
+// fills the unset fields in (Build). In a pattern they match anything (Match). A Draft never changes: its methods
+// return new ones.
+type Draft struct{ Layers []DraftLayer }
+
+// A DraftLayer is one layer of a Draft. It never changes.
+type DraftLayer struct {
+	Protocol *Protocol
+	values   []any // by the field's index, nil for an unset field; the slice may be shorter than the fields
+}
+
+// NewDraft returns a draft of layers.
+func NewDraft(layers ...DraftLayer) *Draft { return &Draft{Layers: layers} }
+
+// Over returns the draft with the layers of upper as the payload of its own. Adjacent data of two Raw layers is joined.
+func (d *Draft) Over(upper *Draft) *Draft {
+	return &Draft{Layers: slices.Concat(d.Layers, upper.Layers)}
+}
+
+// Layer returns the index of the outermost layer of a protocol. ok is false if the draft has none.
+func (d *Draft) Layer(proto *Protocol) (i int, ok bool) {
+	i = slices.IndexFunc(d.Layers, func(l DraftLayer) bool { return l.Protocol.Is(proto) })
+	return i, i >= 0
+}
+
+// Named returns the index of the outermost layer with the attribute attr. ok is false if the draft has none.
+func (d *Draft) Named(attr string) (i int, ok bool) {
+	i = slices.IndexFunc(d.Layers, func(l DraftLayer) bool { return l.Protocol.Attr == attr })
+	return i, i >= 0
+}
+
+// Replace returns the draft with another layer at index i.
+func (d *Draft) Replace(i int, l DraftLayer) *Draft {
+	layers := slices.Clone(d.Layers)
+	layers[i] = l
+	return &Draft{Layers: layers}
+}
+
+// Without returns the draft without the layer at index i.
+func (d *Draft) Without(i int) *Draft {
+	return &Draft{Layers: slices.Delete(slices.Clone(d.Layers), i, i+1)}
+}
+
+// Value returns the value that a field is set to, nil if it is unset.
+func (l DraftLayer) Value(f *Field) any {
+	if f.index >= len(l.values) {
+		return nil
+	}
+	return l.values[f.index]
+}
+
+// With returns the layer with a field set. The value has the type of the field's kind (Kind), or it is a []byte with
+// the field's own octets, or a Matcher. A value of nil unsets the field. The error describes a value that is out of the field's
+// range.
+func (l DraftLayer) With(f *Field, v any) (DraftLayer, error) {
+	if m, ok := v.(Matcher); ok {
+		return l.put(f, m), nil
+	}
+	if v != nil {
+		var err error
+		if v, err = l.Protocol.check(f, v); err != nil {
+			return l, err
+		}
+	}
+	return l.put(f, v), nil
+}
+
+// put returns the layer with a field set to a value that is known to be valid.
+func (l DraftLayer) put(f *Field, v any) DraftLayer {
+	values := make([]any, len(l.Protocol.Fields))
+	copy(values, l.values)
+	values[f.index] = v
+	return DraftLayer{l.Protocol, values}
+}
+
+// A Matcher is a set of values of a field. Only a pattern may have it.
+type Matcher interface {
+	// Matches reports whether a field with the value v belongs to the set; v is nil if the packet does not have the field.
+	Matches(v any) bool
+	// String describes the set, as a script would write it.
+	String() string
+}
+
+// Pattern returns the first field that a Matcher describes, so that the draft can't be sent. ok is false if there is none.
+func (d *Draft) Pattern() (l DraftLayer, f *Field, ok bool) {
+	for _, l := range d.Layers {
+		for i, v := range l.values {
+			if _, ok := v.(Matcher); ok {
+				return l, &l.Protocol.Fields[i], true
+			}
+		}
+	}
+	return DraftLayer{}, nil, false
+}
+
+// check returns the value in the form in which a draft stores it: a number for a field of kind Uint, Bool or Letters.
+// The error says which values the field can have.
+func (p *Protocol) check(f *Field, v any) (any, error) {
+	name := p.Name + "." + f.Name
+	if f.derived && f.Write == nil {
+		return nil, fmt.Errorf("%s is computed from other fields, and can't be set", name)
+	}
+	if f.Kind <= Letters {
+		n, ok := v.(uint64)
+		if !ok {
+			return nil, fmt.Errorf("%s is a number, got %s", name, Format(v))
+		}
+		return n, f.checkNumber(name, n)
+	}
+	b, err := f.encode(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if f.Bits != 0 && f.Kind != Text && len(b) != f.Bits/8 {
+		return nil, fmt.Errorf("%s has %d octets, got %d", name, f.Bits/8, len(b))
+	}
+	return v, nil
+}
+
+// checkNumber reports a number that the field's octets can't hold.
+func (f *Field) checkNumber(name string, n uint64) error {
+	unit := uint64(max(f.Factor, 1))
+	most := uint64(1)<<f.Bits - 1
+	if f.Bits == 64 {
+		most = 1<<64 - 1
+	}
+	switch {
+	case unit > 1 && (n%unit != 0 || n/unit > most):
+		return fmt.Errorf("%s is 0 to %d in steps of %d, got %d", name, most*unit, unit, n)
+	case n > most:
+		return fmt.Errorf("%s is 0 to %d, got %d", name, most, n)
+	}
+	return nil
+}

@@ -22,7 +22,8 @@ type Environment interface {
 	Members(prefix string) []string
 }
 
-// A Value is a frame as scripts see it. Each layer is parsed when a script reads it.
+// A Value is a packet as scripts see it: a frame, each layer of which is parsed when a script reads it, or a draft, which a
+// script has composed. It never changes.
 type Value struct {
 	Octets []byte // the frame, or its first octets; must not be changed
 	Medium phy.Medium
@@ -31,6 +32,30 @@ type Value struct {
 	Seen   *Sighting        // nil for a packet that another packet quotes
 	env    Environment
 	layers *packet.Packet // nil until a script reads a layer
+	draft  *packet.Draft  // set for a composed packet; the fields above are then empty
+}
+
+// Compose returns the packet of a draft.
+func Compose(env Environment, d *packet.Draft) *Value { return &Value{env: env, draft: d} }
+
+// Composed reports whether a script has composed the packet, so that fields may be unset.
+func (p *Value) Composed() bool { return p.draft != nil }
+
+// Draft returns the packet as a draft. Of a frame, all fields are set.
+func (p *Value) Draft() *packet.Draft {
+	if p.draft != nil {
+		return p.draft
+	}
+	return p.dissected().Draft()
+}
+
+// Built returns the packet with all its octets. The unset fields of a composed packet are filled in without a host. The error names a field
+// that can't be sent.
+func (p *Value) Built() (*packet.Packet, error) {
+	if p.draft != nil {
+		return p.draft.Build()
+	}
+	return p.dissected(), nil
 }
 
 // A Sighting records when and where a packet was seen, and its verdict.

@@ -107,6 +107,9 @@ func (p *Protocol) check(f *Field, v any) (any, error) {
 	if f.derived && f.Write == nil {
 		return nil, fmt.Errorf("%s is computed from other fields, and can't be set", name)
 	}
+	if b, ok := v.([]byte); ok && len(b) == 0 && f.Sent != nil { // left out, as Packet.Draft has it
+		return v, nil
+	}
 	if f.Kind <= Letters {
 		n, ok := v.(uint64)
 		if !ok {
@@ -134,7 +137,7 @@ func (f *Field) checkNumber(name string, n uint64) error {
 	switch {
 	case unit > 1 && (n%unit != 0 || n/unit > most):
 		return fmt.Errorf("%s is 0 to %d in steps of %d, got %d", name, most*unit, unit, n)
-	case n > most:
+	case unit == 1 && n > most:
 		return fmt.Errorf("%s is 0 to %d, got %d", name, most, n)
 	}
 	return nil

@@ -57,6 +57,7 @@ var layers = []struct {
 	{"phy", layer{inside: "stack/wire stack/drop"}},
 	{"stack/reassembly", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop"}},
 	{"stack/packet", layer{inside: "phy stack/wire", outside: "github.com/gopacket/gopacket golang.org/x/net/dns/dnsmessage"}},
+	{"stack/follow", layer{inside: "stack/packet stack/wire stack/buf", tests: "phy"}},
 	{"stack/filter", layer{inside: "phy stack/wire stack/drop", tests: "stack/packet"}},
 	{"phy/fault", layer{inside: "phy stack/wire stack/filter stack/clock stack/drop"}},
 	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",

@@ -1,6 +1,10 @@
 package packet
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"smolsh/phy"
+)
 
 // A Flow is the pair of endpoints between which a segment of TCP or a datagram of UDP is sent.
 type Flow struct{ Src, Dst netip.AddrPort }
@@ -35,3 +39,14 @@ func (p *Packet) Flow() (f Flow, transport Layer, ok bool) {
 
 // Number returns the number in the field called name. ok is false if the layer does not have the field.
 func (l Layer) Number(name string) (n uint64, ok bool) { return l.numOr(name) }
+
+// Medium returns the medium of the packet's frame. ok is false if the packet begins with another layer than Ethernet or IP.
+func (p *Packet) Medium() (m phy.Medium, ok bool) {
+	switch p.First {
+	case Ether:
+		return phy.MediumEthernet, true
+	case IP, IPv6:
+		return phy.MediumIP, true
+	}
+	return m, false
+}

@@ -23,8 +23,8 @@ func packetFileBuiltins() []*builtin {
 			Doc:     "Write packets to a capture file and return their number.",
 			Example: some + `write_capture("y.pcapng", [p for p in read_capture("x.pcapng") if p.tcp])`, Fn: builtinWriteCapture},
 		{Name: "follow", Sig: "packets", Kinds: "any", Result: "list", Fields: "proto client server data_up data_down gaps_up gaps_down packets", See: "read_capture, sniff",
-			Args: "packets: captured packets in the order of their arrival; in the result, up is from the client, and gaps list octets not captured as (offset, octets)",
-			Doc: "Return the TCP and UDP streams of packets, each octet once and in order.",
+			Args:    "packets: captured packets in the order of their arrival (up is from the client, gaps are octets that were not captured, as offset and number)",
+			Doc:     "Return the TCP and UDP streams of packets, each octet once and in order.",
 			Example: some + `follow(read_capture("x.pcapng", "port 8000"))[0].data_up`, Fn: builtinFollow},
 	}
 }

@@ -339,9 +339,10 @@ func (i *Iface) SetMTU(mtu int) error {
 	return nil
 }
 
-// SetMAC changes the hardware address and announces the interface's addresses under it.
+// SetMAC changes the hardware address and announces the interface's addresses under it. ErrInvalid: a is no station's address, or
+// the kernel has the interface's address too.
 func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
-	if a.IsGroup() || a.IsZero() {
+	if a.IsGroup() || a.IsZero() || i.shared {
 		return ErrInvalid
 	}
 	i.mac = a

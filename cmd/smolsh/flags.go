@@ -112,6 +112,9 @@ func parseFlags(argv []string) (*options, error) {
 		return nil, err
 	}
 	o.positional(f)
+	if o.verb != "doctor" { // which also takes devices as arguments
+		return o, o.checkShared()
+	}
 	return o, nil
 }
 
@@ -205,9 +208,6 @@ func (o *options) checkSharing() error {
 	if !o.shareAddress {
 		return nil
 	}
-	if !o.listens() {
-		return usageError("--share-address is for raw devices: --device raw:eth0 --share-address")
-	}
 	for _, name := range []string{"addr", "gateway", "mac"} {
 		if o.flags.Changed(name) {
 			return usageError("--share-address: the host has the kernel's addresses and routes, so leave --%s out", name)
@@ -215,6 +215,14 @@ func (o *options) checkSharing() error {
 	}
 	if o.forward {
 		return usageError("--share-address: the kernel forwards there, so leave --forward out")
+	}
+	return nil
+}
+
+// checkShared checks that --share-address is given only with raw devices.
+func (o *options) checkShared() error {
+	if o.shareAddress && !o.listens() {
+		return usageError("--share-address is for raw devices: --device raw:eth0 --share-address")
 	}
 	return nil
 }

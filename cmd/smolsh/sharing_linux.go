@@ -71,8 +71,11 @@ func (l *shellLab) portChanged(claims *portclaim.Claims, proto wire.Protocol, po
 }
 
 // addKernelRoute gives the host a route of the kernel. A gateway outside the networks of the addresses gets a route of its own, by
-// which the host accepts it as a neighbour. Routes that the host has already, or can't have, are left out.
+// which the host accepts it as a neighbour. The networks of the addresses, and routes that the host can't have, are left out.
 func (l *shellLab) addKernelRoute(i *stack.Iface, addrs []netip.Prefix, r netif.Route) {
+	if !r.Gateway.IsValid() && slices.ContainsFunc(addrs, func(p netip.Prefix) bool { return p.Masked() == r.Dst }) {
+		return
+	}
 	near := func(p netip.Prefix) bool { return p.Contains(r.Gateway) }
 	if r.Gateway.IsValid() && !r.Gateway.IsLinkLocalUnicast() && !slices.ContainsFunc(addrs, near) {
 		_ = l.local.AddRoute(netip.PrefixFrom(r.Gateway, r.Gateway.BitLen()), netip.Addr{}, i)

@@ -17,6 +17,9 @@ import (
 
 // sharingScript opens connections by our stack to a server, and fetches the same page through the kernel meanwhile.
 const sharingScript = `
+dests = [(r.destination, str(r.gateway)) for r in routes()]
+assert.eq(len(dests), len(set(dests)), str(dests))
+
 def rest(c):
     data = c.recv()
     last = data

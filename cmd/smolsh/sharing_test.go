@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -44,11 +45,12 @@ e = catch(lambda: tcp.listen(8001))
 print("refused:", e)
 s = serve("tcp", 7, echo)
 u = serve("udp", 7, echo)
+w = http.serve(80, {"/": "from smolsh"})
 print("serving")
 sleep("1h")
 `
 
-// sharer is two namespaces on a cable. The test's has veth0 with the addresses that smolsh shares, and the other one, which is its
+// sharerLab is two namespaces on a cable. The test's has veth0 with the addresses that smolsh shares, and the other one, which is its
 // router, a web server.
 type sharerLab struct {
 	t     *testing.T
@@ -133,6 +135,9 @@ func TestShareAddress(t *testing.T) {
 				t.Errorf("our server on %s:%s: %q", proto, own, out)
 			}
 		}
+		if out := l.in(l.there, "curl -s --max-time 10 'http://"+own+"/'"); out != "from smolsh" {
+			t.Errorf("our web server on %s: %q", own, out)
+		}
 		if out := l.in(l.there, "curl -s --max-time 10 'http://"+own+":8001/greeting'"); out != "hello" {
 			t.Errorf("the kernel's server on %s: %q", own, out)
 		}
@@ -158,14 +163,33 @@ func TestShareAddress(t *testing.T) {
 			t.Errorf("%s: %s", what, tail(out))
 		}
 	}
+	for _, at := range []string{"192.168.69.1:9", "[fdaa::1]:9"} {
+		if err := l.dial(l.there.Do, at); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("the kernel does not refuse %s: %v", at, err)
+		}
+	}
+	if err := l.dial(func(f func()) { f() }, "192.168.69.1:80"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("our port for a program of the same machine: %v", err)
+	}
 	_ = p.cmd.Process.Signal(syscall.SIGKILL)
 	_ = p.cmd.Wait()
 	if out := l.here("nft list tables"); out != "" {
 		t.Errorf("tables after SIGKILL: %q", out)
 	}
-	var err error
-	l.there.Do(func() { _, err = net.DialTimeout("tcp", "192.168.69.1:7", time.Second) })
-	if err == nil || !strings.Contains(err.Error(), "refused") {
-		t.Errorf("after SIGKILL the kernel does not answer: %v", err)
+	for _, at := range []string{"192.168.69.1:80", "[fdaa::1]:80"} {
+		if err := l.dial(l.there.Do, at); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("after SIGKILL the kernel does not answer on %s: %v", at, err)
+		}
 	}
+}
+
+// dial connects to a port and closes the connection.
+func (l *sharerLab) dial(do func(func()), at string) (err error) {
+	do(func() {
+		var c net.Conn
+		if c, err = net.DialTimeout("tcp", at, time.Second); err == nil {
+			c.Close()
+		}
+	})
+	return err
 }

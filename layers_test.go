@@ -70,6 +70,9 @@ var layers = []struct {
 	{"phy/raw", layer{inside: "phy phy/netif stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/vishvananda/netlink",
 		tests:   "phy/tap/taptest"}},
+	{"phy/portclaim", layer{inside: "stack/wire",
+		outside: "golang.org/x/sys/unix github.com/google/nftables github.com/mdlayher/netlink",
+		tests:   "phy/tap/taptest"}},
 	{"phy/unixport", layer{inside: "phy stack/wire stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/tap/taptest"}},
 	{"phy/tap", layer{inside: "phy phy/netif stack/wire stack/drop",
@@ -112,10 +115,10 @@ var layers = []struct {
 		inside:  "script stack/lab/live stack/lab stack phy/ifconfig phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/screen script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix golang.org/x/sys/windows"}},
-	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
+	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/portclaim phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script/suggest script stack/lab/live stack/lab stack phy phy/ifconfig phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script/suggest script stack/lab/live stack/lab stack phy phy/ifconfig phy/tap phy/raw phy/portclaim phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"golang.org/x/sys/unix",

@@ -68,6 +68,11 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	if len(h.sockets.raw) > 0 {
 		c = h.sockets.copyToRaw(now, p)
 	}
+	if p.iface.shared {
+		if v, yes := h.kernels(p); yes {
+			return c.verdictOr(v, p.proto)
+		}
+	}
 	switch p.proto {
 	case wire.ProtocolTCP:
 		h.countIP(p.family, mib.IPInDelivers)
@@ -79,6 +84,9 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 		h.countIP(p.family, mib.IPInDelivers)
 		v := h.receiveControl(now, p)
 		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) || v == dropped(drop.ICMPRedirect) {
+			if p.iface.shared {
+				v = h.leaveToKernel(p)
+			}
 			v = c.verdictOr(v, p.proto)
 		}
 		return v

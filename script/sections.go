@@ -27,7 +27,7 @@ func sections() []section {
 		{Title: "Tasks and time", Intro: "A duration given is a number of seconds, a string such as `\"20ms\"` or `\"2m\"`, or a `time` duration; " +
 			"one returned is a float of seconds. Exactly one task runs at a time, until it waits. " +
 			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", Builtins: join(timeBuiltins(), eventBuiltins())},
-		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: join(labBuiltins(), topologyBuiltins(), linkBuiltins())},
+		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: join(labBuiltins(), topologyBuiltins(), linkBuiltins(), stationBuiltins(), endBuiltins())},
 		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
 		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins())},
 		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +

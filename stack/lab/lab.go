@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"smolsh/stack"
+	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
 
@@ -13,6 +14,8 @@ import (
 type Lab struct {
 	// OnPort, if set, is called on the owner with each port that a host of the lab gets on a link or device.
 	OnPort func(p *Port)
+	// OnArrival, if set, is called on the owner with each frame that arrives at a station without a stack. It must not change the frame.
+	OnArrival func(st *BareStation, now clock.Instant, frame []byte)
 
 	world        *World
 	seed         uint64

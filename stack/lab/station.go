@@ -49,14 +49,16 @@ type BareStation struct {
 	arrived   []Arrival
 	octets    int // octets of the arrived frames
 	lost      uint64
+	latest    uint64 // number of the latest arrival
 	closed    bool
 	neighbors map[netip.Addr]wire.HardwareAddr
 }
 
 // Arrival is a frame that has arrived at a station, and when.
 type Arrival struct {
-	Time  clock.Instant
-	Frame []byte // without a frame check sequence; must not be changed
+	Number uint64 // arrivals at the station so far, from 1
+	Time   clock.Instant
+	Frame  []byte // without a frame check sequence; must not be changed
 }
 
 // ErrStationClosed is the error of a call on a closed station.
@@ -162,12 +164,17 @@ func (st *BareStation) Lost() uint64 { return st.lost }
 // arrival.
 func (st *BareStation) Arrived() []Arrival { return st.arrived }
 
-// Take removes and returns the frame at index i of Arrived.
-func (st *BareStation) Take(i int) Arrival {
-	a := st.arrived[i]
+// Latest returns the number of the latest arrival, 0 before the first.
+func (st *BareStation) Latest() uint64 { return st.latest }
+
+// Take removes the arrival with a number, if Arrived has it.
+func (st *BareStation) Take(number uint64) {
+	i := slices.IndexFunc(st.arrived, func(a Arrival) bool { return a.Number == number })
+	if i < 0 {
+		return
+	}
+	st.octets -= len(st.arrived[i].Frame)
 	st.arrived = slices.Delete(st.arrived, i, i+1)
-	st.octets -= len(a.Frame)
-	return a
 }
 
 // Neighbor returns the hardware address that the station has last heard from an IP address. ok is false if it has heard none.
@@ -236,10 +243,14 @@ func (st *BareStation) receive(now clock.Instant, frame []byte) {
 		return
 	}
 	if len(st.arrived) < stationFrames && st.octets+len(frame) <= stationOctets {
-		st.arrived = append(st.arrived, Arrival{now, slices.Clone(frame)})
+		st.latest++
+		st.arrived = append(st.arrived, Arrival{st.latest, now, slices.Clone(frame)})
 		st.octets += len(frame)
 	} else {
 		st.lost++
+	}
+	if fn := st.lab.OnArrival; fn != nil {
+		fn(st, now, frame)
 	}
 	st.hear(now, frame)
 	st.Signal.Fire()

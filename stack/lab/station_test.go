@@ -58,11 +58,11 @@ func (r *bareRig) datagram(t *testing.T, to string) *Arrival {
 	r.w.Kick()
 	r.w.Advance(r.w.Now().Add(5 * time.Second))
 	u.Close()
-	for i, a := range r.st.Arrived() {
+	for _, a := range r.st.Arrived() {
 		h, p, _ := wire.ParseEthernet(a.Frame)
 		if h.Type == wire.EtherTypeIPv4 && p[9] == 17 || h.Type == wire.EtherTypeIPv6 && p[6] == 17 {
-			got := r.st.Take(i)
-			return &got
+			r.st.Take(a.Number)
+			return &a
 		}
 	}
 	return nil

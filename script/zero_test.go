@@ -54,12 +54,18 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"measure.duration": `peer.measure.serve(80)
 m = measure("192.168.69.100:80", 0)
 assert.eq((m.bytes, m.seconds, m.goodput, len(m.intervals)), (0, 0, 0, 0))`,
-	"measure.timeout":      wait0(`measure`, `"192.168.69.100:7", `),
-	"sniff.timeout":        "assert.eq(len(sniff(timeout=0)), 0)",
-	"tcpdump.timeout":      "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
-	"lab.run_until.within": `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
-	"watch.every":          `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
-	"lab.link.loss":        link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
+	"measure.timeout":            wait0(`measure`, `"192.168.69.100:7", `),
+	"sniff.timeout":              "assert.eq(len(sniff(timeout=0)), 0)",
+	"tcpdump.timeout":            "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
+	"lab.run_until.within":       `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
+	"station.expect_none.within": "", "station.expect.within": "", "station.recv.timeout": "", "station.sr1.timeout": "", "station.sr1.retry": "", // testdata/script/wire.star
+	"lab.wire.delay": "", "lab.wire.jitter": "", "lab.wire.rate": "", "lab.wire.loss": "", // testdata/script/wire.star
+	"station.tcp.port": "", "station.tcp.isn": "", "station.tcp.window": "", "station.tcp.wscale": "", "tcp_end.open.timeout": "", // testdata/script/wiretcp.star
+	"tcp_end.accept.timeout": "", "tcp_end.expect_none.within": "", "tcp_end.expect.seq": "", "tcp_end.expect.ack": "", "tcp_end.expect.window": "", // testdata/script/wiretcp.star
+	"tcp_end.expect.within": "", "tcp_end.send.offset": "", "tcp_end.send.seq": "", "tcp_end.send.ack": "", "tcp_end.send.window": "", // testdata/script/wiretcp.star
+	"tcp_end.ack.window": "", "tcp_end.ack.ack": "", "tcp_end.ack.seq": "", // testdata/script/wiretcp.star
+	"watch.every":   `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
+	"lab.link.loss": link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
 	"link.set.loss": change0("loss"), "link.set.delay": change0("delay"), "link.set.jitter": change0("jitter"), "link.set.rate": change0("rate"),
 	"switch.attach.loss": switch0("loss"), "switch.attach.delay": switch0("delay"), "switch.attach.jitter": switch0("jitter"), "switch.attach.rate": switch0("rate"),
 	"lab.switch.flood": "l = lab()\ns = l.switch(\"s\", flood=0)\n" + `a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")

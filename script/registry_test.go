@@ -314,6 +314,7 @@ var ends = map[string][2]string{
 	"conn": {"abort()", "CLOSED"}, "listener": {"close()", "closed"}, "udp_socket": {"close()", "closed"},
 	"icmp_socket": {"close()", "closed"}, "server": {"stop()", "stopped"}, "task": {"cancel()", ""}, "fault": {"off()", "off"},
 	"capture": {"stop()", "stopped"}, "log": {"stop()", "stopped"}, "raw_socket": {"close()", "closed"}, "frame_socket": {"close()", "closed"}, "subscription": {"off()", "off"},
+	"station": {"close()", "closed"},
 }
 
 // TestHandlesShowTheirEnd: a handle that has been ended does not print as if it were in force.

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -10,70 +9,22 @@ import (
 	"smolsh/script/packetvalue"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
-	"smolsh/stack/filter"
 	"smolsh/stack/lab"
 	"smolsh/stack/packet"
 	"smolsh/stack/wire"
 )
 
-// matcher judges packets by an argument: a packet with the fields that must be equal, a filter string, or a function.
-type matcher struct {
-	match       func(p *packetvalue.Value) (bool, error)
-	differences func(p *packetvalue.Value) string // why a packet does not match
-}
-
-// matcher returns the matcher of an argument, nil for None.
-func (c *call) matcher(name string) (*matcher, error) {
-	switch v := arg[starlark.Value](c, name).(type) {
-	case nil, starlark.NoneType:
+// optionalPattern compiles the argument of a name that is a pattern, nil for None.
+func (c *call) optionalPattern(name string) (*packetvalue.Pattern, error) {
+	v := arg[starlark.Value](c, name)
+	if v == nil || v == starlark.None {
 		return nil, nil
-	case starlark.String:
-		f, err := filter.Compile(string(v))
-		if err != nil {
-			return nil, c.errorf("%s: %v", name, err)
-		}
-		return &matcher{
-			match:       func(p *packetvalue.Value) (bool, error) { return f.Match(p.Octets, p.Medium), nil },
-			differences: func(*packetvalue.Value) string { return fmt.Sprintf("it does not match the filter %q", string(v)) },
-		}, nil
-	case *packetvalue.Value:
-		d := v.Draft()
-		return &matcher{
-			match: func(p *packetvalue.Value) (bool, error) {
-				built, err := p.Built()
-				return err == nil && d.Match(built), err
-			},
-			differences: func(p *packetvalue.Value) string { return differences(d, p) },
-		}, nil
-	case starlark.Callable:
-		return &matcher{
-			match: func(p *packetvalue.Value) (bool, error) {
-				x, err := starlark.Call(c.t.thread, v, starlark.Tuple{p}, nil)
-				return err == nil && bool(x.Truth()), err
-			},
-			differences: func(*packetvalue.Value) string { return v.Name() + "() is not true of it" },
-		}, nil
-	default:
-		return nil, c.errorf("%s is a packet, a filter string or a function of the packet, got %s", name, v.Type())
 	}
-}
-
-// differences describes the fields by which a packet does not match a pattern.
-func differences(d *packet.Draft, p *packetvalue.Value) string {
-	built, err := p.Built()
+	pt, err := packetvalue.NewPattern(environment{c.s}, v)
 	if err != nil {
-		return err.Error()
+		return nil, c.errorf("%s: %v", name, err)
 	}
-	var list []string
-	for _, diff := range d.Differences(built) {
-		attr := diff.Layer.Protocol.Attr
-		if diff.Field == nil {
-			list = append(list, "it has no "+attr)
-			continue
-		}
-		list = append(list, fmt.Sprintf("%s.%s: want %s, got %s", attr, diff.Field.Name, packet.Format(diff.Layer.Value(diff.Field)), packet.Format(diff.Got)))
-	}
-	return strings.Join(list, "; ")
+	return pt, nil
 }
 
 // pending returns the arrivals after the one with a number. The caller must not change the slice.
@@ -162,7 +113,7 @@ func isBackground(p *packetvalue.Value) bool {
 
 func stationRecv(c *call) (starlark.Value, error) {
 	v := c.recv.(*stationValue)
-	m, err := c.matcher("filter")
+	pt, err := c.optionalPattern("filter")
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +121,8 @@ func stationRecv(c *call) (starlark.Value, error) {
 	err = v.each(c, 0, timeoutOf(c), func(p *packetvalue.Value, take func()) (bool, error) {
 		take()
 		ok, err := true, error(nil)
-		if m != nil {
-			ok, err = m.match(p)
+		if pt != nil {
+			ok, err = pt.Match(p)
 		}
 		if ok {
 			got = p
@@ -200,14 +151,11 @@ func (e *awaited) timedOut(c *call, within time.Duration) error {
 
 func stationExpect(c *call) (starlark.Value, error) {
 	v, within := c.recv.(*stationValue), arg[time.Duration](c, "within")
-	want, err := c.matcher("pattern")
+	want, err := c.pattern()
 	if err != nil {
 		return nil, err
 	}
-	if want == nil {
-		return nil, c.errorf("pattern is a packet, a filter string or a function of the packet, got None")
-	}
-	skip, err := c.matcher("skip")
+	skip, err := c.optionalPattern("skip")
 	if err != nil {
 		return nil, err
 	}
@@ -215,20 +163,20 @@ func stationExpect(c *call) (starlark.Value, error) {
 	var got *packetvalue.Value
 	err = v.each(c, 0, within, func(p *packetvalue.Value, take func()) (bool, error) {
 		take()
-		ok, err := want.match(p)
+		ok, err := want.Match(p)
 		if err != nil || ok {
 			got = p
 			return true, err
 		}
 		between := isBackground(p)
 		if !between && skip != nil {
-			between, err = skip.match(p)
+			between, err = skip.Match(p)
 		}
 		if err != nil {
 			return true, err
 		}
 		if !between {
-			return true, c.errorf("%s\nis another packet: %s", p, want.differences(p))
+			return true, c.errorf("%s\nis another packet: %s", p, strings.Join(packetvalue.Differences(want, p), "; "))
 		}
 		seen.between, seen.last = seen.between+1, p
 		return false, nil
@@ -246,14 +194,14 @@ func stationExpect(c *call) (starlark.Value, error) {
 
 func stationExpectNone(c *call) (starlark.Value, error) {
 	v := c.recv.(*stationValue)
-	m, err := c.matcher("pattern")
+	pt, err := c.optionalPattern("pattern")
 	if err != nil {
 		return nil, err
 	}
 	err = v.each(c, 0, arg[time.Duration](c, "within"), func(p *packetvalue.Value, take func()) (bool, error) {
 		hit, err := !isBackground(p), error(nil)
-		if m != nil {
-			hit, err = m.match(p)
+		if pt != nil {
+			hit, err = pt.Match(p)
 		}
 		if hit && err == nil {
 			take()

@@ -383,7 +383,7 @@ func endExpectNone(c *call) (starlark.Value, error) {
 
 func endExpect(c *call) (starlark.Value, error) {
 	e := c.recv.(*endValue)
-	m, err := c.matcher("match")
+	pt, err := c.optionalPattern("match")
 	if err != nil {
 		return nil, err
 	}
@@ -396,14 +396,8 @@ func endExpect(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	wrong := e.differences(c, flags)
-	if m != nil {
-		ok, err := m.match(got)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			wrong = append(wrong, m.differences(got))
-		}
+	if pt != nil {
+		wrong = append(wrong, packetvalue.Differences(pt, got)...)
 	}
 	if len(wrong) > 0 {
 		return nil, c.errorf("%s\nis another segment: %s", e.line(got), strings.Join(wrong, "; "))

@@ -117,14 +117,18 @@ func (f *function) param(name string, index int) (p *registry.Param) {
 	return p
 }
 
-// takesFilter reports whether an argument is a filter's expression.
+// takesFilter reports whether an argument is a filter's expression, or a pattern, which may be one.
 func (f *function) takesFilter(name string, index int) bool {
 	p := f.param(name, index)
-	return p != nil && (p.Name == "filter" || p.Name == "match" && f.b.Name == "fault")
+	return p != nil && (p.Name == "filter" || patternArgs[f.b.Name+"."+p.Name])
 }
 
-// hostFor returns the host from whose lab completion offers names and addresses: the one of a method, the first of a lab, otherwise
-// the one in use.
+// patternArgs are the arguments that are patterns and have another name than filter.
+var patternArgs = map[string]bool{"fault.match": true, "packet.matches.pattern": true, "packet.differences.pattern": true, "station.expect.pattern": true,
+	"station.expect.skip": true, "station.expect_none.pattern": true, "tcp_end.expect.match": true}
+
+// hostFor returns the host from whose lab completion offers names and addresses: the one of a method, the first of a lab or of a
+// station's, otherwise the one in use.
 func (s *Session) hostFor(f *function) *hostValue {
 	var l *labValue
 	switch r := f.recv.(type) {
@@ -134,6 +138,10 @@ func (s *Session) hostFor(f *function) *hostValue {
 		l = r
 	case *switchValue:
 		l = r.l
+	case *stationValue:
+		l = r.l
+	case *endValue:
+		l = r.v.l
 	}
 	if l != nil {
 		if hosts := known(l); len(hosts) > 0 {
@@ -161,7 +169,7 @@ func (s *Session) fits(f *function, at place) []string {
 		return nil
 	case f.takesFilter(at.name, at.index):
 		return s.filterWords(h, prefix)
-	case p.Kind == registry.KindEndpoint:
+	case p.Kind == registry.KindEndpoint, f.b.Name == "station.tcp" && p.Name == "endpoint":
 		return append(s.endpoints(h), h.zones(prefix)...)
 	case p.Kind == registry.KindIP:
 		return append(s.addresses(h), h.zones(prefix)...)
@@ -192,6 +200,7 @@ var vocabulary = map[string][]string{
 	"signal":      {"HUP", "INT", "KILL", "QUIT", "STOP", "CONT", "TERM", "USR1", "USR2"},
 	"proto":       {"tcp", "udp"},
 	"destination": {"default"},
+	"flags":       {"A", "FA", "PA", "R", "RA", "S", "SA"},
 	"dir":         {"both", "rx", "tx"},
 	"event":       eventNames(),
 }

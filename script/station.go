@@ -23,6 +23,7 @@ import (
 // stationValue is a station without a stack, as scripts see it.
 type stationValue struct {
 	s    *Session
+	l    *labValue
 	w    *task.World
 	st   *lab.BareStation
 	fill handheld.Filler
@@ -134,10 +135,10 @@ func (c *call) stationConfig() (lab.StationConfig, error) {
 }
 
 // station returns the value of a new station.
-func (s *Session) station(w *task.World, l *lab.Lab, st *lab.BareStation) *stationValue {
+func (s *Session) station(l *labValue, st *lab.BareStation) *stationValue {
 	m := st.MAC()
-	seed := mixSeed(l.Seed(), uint64(m[2])<<24|uint64(m[3])<<16|uint64(m[4])<<8|uint64(m[5]))
-	return &stationValue{s: s, w: w, st: st, fill: handheld.NewFiller(seed), isn: uint32(seed >> 32)}
+	seed := mixSeed(l.lab.Seed(), uint64(m[2])<<24|uint64(m[3])<<16|uint64(m[4])<<8|uint64(m[5]))
+	return &stationValue{s: s, l: l, w: l.w, st: st, fill: handheld.NewFiller(seed), isn: uint32(seed >> 32)}
 }
 
 func labWire(c *call) (starlark.Value, error) {
@@ -163,7 +164,7 @@ func labWire(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.linkError(err)
 	}
-	return c.s.station(l.w, l.lab, st), nil
+	return c.s.station(l, st), nil
 }
 
 func switchWire(c *call) (starlark.Value, error) {
@@ -177,7 +178,7 @@ func switchWire(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.linkError(err)
 	}
-	return c.s.station(v.l.w, v.l.lab, st), nil
+	return c.s.station(v.l, st), nil
 }
 
 // builtinWire puts a station on the switch of the shell's host, which is inserted if there is none.
@@ -196,7 +197,7 @@ func builtinWire(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.linkError(err)
 	}
-	return c.s.station(c.s.home, c.s.cfg.Lab, st), nil
+	return c.s.station(c.s.main.host.lab, st), nil
 }
 
 // networkOfLocal returns the switch of the shell's host on its device, or on its first link. It inserts a switch if there is none.

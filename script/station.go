@@ -104,7 +104,7 @@ func stationBuiltins() []*builtin {
 			Example: pinged + `p = st.expect("icmp"); st.send(p)`, Fn: stationSend},
 		{Name: "station.sr1", Sig: `packet, timeout="1s", retry=0`, Kinds: "any duration int:0..1000", Args: "packet: a packet, as for send(); retry: how often to send it again", Result: "packet", See: "station.send",
 			Doc: "Send a packet and return the first answer, or None.", Example: pinged + `st.sr1(st.expect("icmp"), timeout="10ms")`, Fn: stationAsk},
-		{Name: "station.recv", Sig: "filter=None, timeout=", Kinds: "any duration", Args: "filter: a pattern, as of packet.matches; packets that do not fit are discarded", Result: "packet", See: "station.expect",
+		{Name: "station.recv", Sig: "filter=None, timeout=", Kinds: "any duration", Args: "filter: a pattern, as of packet.matches (packets that do not fit are discarded)", Result: "packet", See: "station.expect",
 			Doc: "Return the next packet.", Example: pinged + `st.recv("icmp").icmp.type`, Fn: stationRecv},
 		{Name: "station.expect", Sig: `pattern, within="1s", skip=None`, Kinds: "any duration any", Args: patternIs + "; skip: a pattern of packets that may come in between", Result: "packet", See: "station.expect_none, station.recv",
 			Doc:     "Return the next packet, which must match; ARP, neighbour discovery, MLD and IGMP may come in between.",

@@ -334,7 +334,10 @@ func endOpen(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r := e.last; r.Flags&(handheld.SYN|handheld.ACK|handheld.RST) != handheld.SYN|handheld.ACK || r.Ack != 1 {
+	switch r := e.last; {
+	case r.Flags&handheld.RST != 0 && r.Ack == 1:
+		return nil, c.errorf("%s\nis a reset: nothing listens there", e.line(got))
+	case r.Flags&(handheld.SYN|handheld.ACK|handheld.RST) != handheld.SYN|handheld.ACK || r.Ack != 1:
 		return nil, c.errorf("%s\nis no SYN and ACK with ack 1", e.line(got))
 	}
 	return e.result(c, handheld.Segment{Flags: handheld.ACK, Seq: t.SndNxt, Ack: t.RcvNxt})

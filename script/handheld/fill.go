@@ -198,7 +198,9 @@ func destination(layers []packet.DraftLayer) (mac wire.HardwareAddr, hop netip.A
 			return broadcast, hop, nil
 		case packet.IP, packet.IPv6:
 			dst := address(l, "dst")
-			switch {
+			switch m, pattern := l.Value(field(l.Protocol, "dst")).(packet.Matcher); {
+			case pattern:
+				return mac, hop, fmt.Errorf("%s.dst is %v, which only a pattern may have", l.Protocol.Name, m)
 			case !dst.IsValid():
 				return mac, hop, fmt.Errorf("the packet has no destination: %s(dst=…)", l.Protocol.Name)
 			case dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}):

@@ -120,12 +120,8 @@ func (f *function) param(name string, index int) (p *registry.Param) {
 // takesFilter reports whether an argument is a filter's expression, or a pattern, which may be one.
 func (f *function) takesFilter(name string, index int) bool {
 	p := f.param(name, index)
-	return p != nil && (p.Name == "filter" || patternArgs[f.b.Name+"."+p.Name])
+	return p != nil && (p.Name == "filter" || p.Kind == registry.KindPattern)
 }
-
-// patternArgs are the arguments that are patterns and have another name than filter.
-var patternArgs = map[string]bool{"fault.match": true, "packet.matches.pattern": true, "packet.differences.pattern": true, "station.expect.pattern": true,
-	"station.expect.skip": true, "station.expect_none.pattern": true, "tcp_end.expect.match": true}
 
 // hostFor returns the host from whose lab completion offers names and addresses: the one of a method, the first of a lab or of a
 // station's, otherwise the one in use.

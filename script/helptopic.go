@@ -35,7 +35,7 @@ func helpNamed(r *registry.Registry[*call], name string, width int) (string, err
 		return text, nil
 	}
 	if p := packet.ByName(name); p != nil {
-		return helpOnProtocol(p), nil
+		return helpOnProtocol(p, width), nil
 	}
 	if reason, ok := reasonNamed(name); ok {
 		return dropHelp(reason), nil

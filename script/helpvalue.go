@@ -68,7 +68,7 @@ func (s *Session) helpOn(x any) (string, error) {
 		}
 		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
 	case packetvalue.Protocol:
-		return helpOnProtocol(x.Table), nil
+		return helpOnProtocol(x.Table, s.helpWidth()), nil
 	case starlark.Value:
 		return x.Type() + ": " + registry.Brief(x), nil
 	}

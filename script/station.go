@@ -89,7 +89,8 @@ func stationBuiltins() []*builtin {
 	const (
 		wired     = `l = lab(); a = l.host("a", "10.0.0.1/24"); st = l.wire(a, "10.0.0.9"); `
 		pinged    = wired + `t = spawn(a.ping, "10.0.0.9", count=1, timeout="1s"); `
-		patternIs = "pattern: as of packet.matches"
+		patternIs = `pattern: a packet such as TCP(flags="S") whose unset fields match anything, ~packet, a filter string, or a function`
+		withinIs  = "; within: longest time to wait"
 	)
 	return []*builtin{
 		{Name: "lab.wire", Sig: "host, *addresses, mac=None, answers_arp=True, delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, duplicates=False",
@@ -104,13 +105,13 @@ func stationBuiltins() []*builtin {
 			Example: pinged + `p = st.expect("icmp"); st.send(p)`, Fn: stationSend},
 		{Name: "station.sr1", Sig: `packet, timeout="1s", retry=0`, Kinds: "any duration int:0..1000", Args: "packet: a packet, as for send(); retry: how often to send it again", Result: "packet", See: "station.send",
 			Doc: "Send a packet and return the first answer, or None.", Example: pinged + `st.sr1(st.expect("icmp"), timeout="10ms")`, Fn: stationAsk},
-		{Name: "station.recv", Sig: "filter=None, timeout=", Kinds: "any duration", Args: "filter: a pattern, as of packet.matches (packets that do not fit are discarded)", Result: "packet", See: "station.expect",
+		{Name: "station.recv", Sig: "filter=None, timeout=", Kinds: "pattern duration", Args: "filter: a pattern, as of packet.matches (packets that do not fit are discarded)", Result: "packet", See: "station.expect",
 			Doc: "Return the next packet.", Example: pinged + `st.recv("icmp").icmp.type`, Fn: stationRecv},
-		{Name: "station.expect", Sig: `pattern, within="1s", skip=None`, Kinds: "any duration any", Args: patternIs + "; skip: a pattern of packets that may come in between", Result: "packet", See: "station.expect_none, station.recv",
+		{Name: "station.expect", Sig: `pattern, within="1s", skip=None`, Kinds: "pattern duration pattern", Args: patternIs + withinIs + "; skip: a pattern of packets that may come in between", Result: "packet", See: "station.expect_none, station.recv",
 			Doc:     "Return the next packet, which must match; ARP, neighbour discovery, MLD and IGMP may come in between.",
-			Example: pinged + `st.expect("icmp").icmp.seq`, Fn: stationExpect},
-		{Name: "station.expect_none", Sig: `pattern=None, within="100ms"`, Kinds: "any duration", Args: patternIs + ", None for any packet but ARP, neighbour discovery, MLD and IGMP", See: "station.expect",
-			Doc: "Wait, and fail if a packet that matches has arrived or arrives.", Example: wired + `st.expect_none("tcp")`, Fn: stationExpectNone},
+			Example: pinged + `st.expect(ICMP(type="echo-request")).icmp.seq`, Fn: stationExpect},
+		{Name: "station.expect_none", Sig: `pattern=None, within="100ms"`, Kinds: "pattern duration", Args: patternIs + ", None for any packet but ARP, neighbour discovery, MLD and IGMP; within: time to wait", See: "station.expect",
+			Doc: "Wait, and fail if a packet that matches has arrived or arrives.", Example: wired + `st.expect_none(TCP(flags="S"))`, Fn: stationExpectNone},
 		{Name: "station.close",
 			Doc: "Take the station off its link, which goes down, or off its switch.", Example: wired + `st.close()`, Fn: stationClose},
 	}

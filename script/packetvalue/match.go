@@ -1,6 +1,7 @@
 package packetvalue
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -103,8 +104,11 @@ func (pt *Pattern) collect(v any) {
 	}
 }
 
-// String returns the pattern as a script writes it.
+// String returns the pattern as a script writes it, and a filter as its expression alone.
 func (pt *Pattern) String() string {
+	if text, ok := pt.source.(starlark.String); ok {
+		return string(text)
+	}
 	if p, ok := pt.source.(*Value); ok {
 		return p.Code()
 	}
@@ -140,6 +144,23 @@ func (pt *Pattern) fits(p *Value) (bool, error) {
 		return pt.filter.MatchHead(head, length, m), nil
 	}
 	return pt.draft.Match(d), nil
+}
+
+// Calls reports whether the pattern calls a script's function, so that Match needs the interpreter.
+func (pt *Pattern) Calls() bool { return pt.fn != nil || len(pt.judges) > 0 }
+
+// IsFilter reports whether the pattern is a filter's expression.
+func (pt *Pattern) IsFilter() bool { return pt.filter != nil }
+
+// MatchFrame is Match for a frame of length octets, of which head has the first ones. It keeps head only for a pattern that calls a function.
+func (pt *Pattern) MatchFrame(head []byte, length int, m phy.Medium) (bool, error) {
+	switch {
+	case pt.filter != nil:
+		return pt.filter.MatchHead(head, length, m) != pt.negate, nil
+	case pt.Calls():
+		return pt.Match(NewHead(pt.env, bytes.Clone(head), length, m, nil))
+	}
+	return pt.draft.Match(packet.Dissect(head, length, packet.First(head, m))) != pt.negate, nil
 }
 
 // frame returns the packet's octets from the first header that a filter knows, with the octets of the whole.

@@ -78,6 +78,8 @@ func (s from) String() string { return sourceText(s.v) }
 // sourceText returns the text with which a script writes a value of a pattern; a function is its name.
 func sourceText(v starlark.Value) string {
 	switch v := v.(type) {
+	case *Value:
+		return v.Code()
 	case starlark.Callable:
 		return v.Name()
 	case *starlark.List:

@@ -6,6 +6,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/phy"
 	"smolsh/stack/packet"
 )
 
@@ -157,6 +158,13 @@ func TestPatterns(t *testing.T) {
 			if err != nil || got != c.want {
 				t.Errorf("%s matches %s: %v, %v", c.pattern, c.packet, got, err)
 			}
+			if b, err := x.Built(); err != nil {
+				t.Fatal(err)
+			} else if m := mediumOf(b); m != nil {
+				if got, err := pt.MatchFrame(b.Octets, b.Length, *m); err != nil || got != c.want {
+					t.Errorf("%s matches the frame %s: %v, %v", c.pattern, c.packet, got, err)
+				}
+			}
 			if lines := Differences(pt, x); (lines == nil) != c.want {
 				t.Errorf("%s differs from %s: %q", c.pattern, c.packet, lines)
 			}
@@ -177,6 +185,52 @@ func TestPatterns(t *testing.T) {
 			t.Errorf("a function's error: %v, %v", ok, err)
 		}
 	}
+}
+
+// TestMatchFrame: a frame that is dissected only as far as a pattern needs fits the same patterns as a whole packet.
+func TestMatchFrame(t *testing.T) {
+	frames := corpus(t)
+	for _, expr := range []string{`IP()`, `TCP()`, `~TCP()`, `UDP()/DNS()`, `UDP()/Raw()`, `TCP()/Raw(lambda b: True)`, `Raw("a")`, `Raw()`, `IPv6()/ICMPv6()`, `Ether()/ARP(op="is-at")`,
+		`IP()/IP()`, `Ether(type=0x800)/IP(ttl=[64, 255])`, `ICMP(type=NOT([0, 8]))`, `DHCP(xid=ANY)`, `IP(dst=NOT("10.0.0.1"))/TCP(dport=range(1, 1024))`, `TCP(mss=ANY)`} {
+		v, err := eval(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pt, err := NewPattern(noMethods{}, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fit := 0
+		for _, p := range frames {
+			if p.First != nil {
+				continue
+			}
+			want, err := pt.Match(p)
+			got, err2 := pt.MatchFrame(p.Octets, p.Length, p.Medium)
+			if got != want || err != nil || err2 != nil {
+				t.Errorf("%s and %s: %v as a frame, %v as a packet, %v, %v", expr, p, got, want, err, err2)
+			}
+			if got {
+				fit++
+			}
+		}
+		if fit == len(frames) || fit == 0 && !strings.HasPrefix(expr, "Raw(\"") {
+			t.Errorf("%s fits %d packets of %d", expr, fit, len(frames))
+		}
+	}
+}
+
+// mediumOf returns the medium of a packet that is a frame of one, otherwise nil.
+func mediumOf(p *packet.Packet) *phy.Medium {
+	m := phy.MediumIP
+	switch p.First {
+	case packet.Ether:
+		m = phy.MediumEthernet
+	case packet.IP, packet.IPv6:
+	default:
+		return nil
+	}
+	return &m
 }
 
 // filled returns the packet with its octets.

@@ -23,6 +23,7 @@ type Pattern struct {
 	judges []*judge      // functions of fields in the draft
 	filter *filter.Filter
 	fn     starlark.Callable
+	view   *packet.Packet // storage for the layers of a frame
 }
 
 // NewPattern compiles a pattern: a packet, a protocol, ~packet, a filter's expression, or a function of a packet. The error says what a
@@ -160,7 +161,10 @@ func (pt *Pattern) MatchFrame(head []byte, length int, m phy.Medium) (bool, erro
 	case pt.Calls():
 		return pt.Match(NewHead(pt.env, bytes.Clone(head), length, m, nil))
 	}
-	return pt.draft.Match(packet.Dissect(head, length, packet.First(head, m))) != pt.negate, nil
+	if pt.view == nil {
+		pt.view = NewHead(pt.env, nil, 0, m, nil).dissected()
+	}
+	return pt.draft.MatchFrame(pt.view, head, length, packet.First(head, m)) != pt.negate, nil
 }
 
 // frame returns the packet's octets from the first header that a filter knows, with the octets of the whole.

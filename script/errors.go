@@ -237,7 +237,7 @@ func (s *Session) sourceLine(name string, n int) string {
 
 // planned holds names that the language reserves for later.
 var planned = map[string]bool{
-	"resolve": true, "dhcp": true, "wire": true, "Raw": true, "send": true, "sr": true, "sr1": true, "packetdrill": true,
+	"resolve": true, "dhcp": true, "wire": true, "Raw": true, "packetdrill": true,
 }
 
 // hint adds to the error about an undefined name the name that was probably meant.

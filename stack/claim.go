@@ -233,3 +233,6 @@ func (c *Claim) Release() {
 	}
 	h.ports.unbind(portsOf(c.key.proto), families{ipv4, ipv6}, c.key.number)
 }
+
+// Released reports whether Release was called.
+func (c *Claim) Released() bool { return c.closed }

@@ -134,8 +134,15 @@ func (s *Session) value(x syntax.Expr) (starlark.Value, string) {
 		}
 	case *syntax.IndexExpr:
 		return s.indexed(x), ""
+	case *syntax.BinaryExpr:
+		if v, typ := s.value(x.X); x.Op == syntax.SLASH && (typ == "packet" || v != nil && v.Type() == "packet") {
+			return nil, "packet"
+		}
 	case *syntax.CallExpr:
 		fn, _ := s.value(x.Fn)
+		if _, ok := fn.(packetvalue.Protocol); ok {
+			return nil, "packet"
+		}
 		if f, ok := fn.(*function); ok {
 			return s.callResult(f, len(x.Args))
 		}
@@ -220,6 +227,8 @@ func (s *Session) keywords(fn string, c *cursor.Bracket) []string {
 		if t, ok := f.recv.(*table.Table); ok && f.b.Name == "table.where" {
 			names = append(names, t.FieldNames()...)
 		}
+	case packetvalue.Protocol:
+		names = protocolFields(f.Table)
 	case *starlark.Function:
 		n := f.NumParams()
 		if f.HasVarargs() {

@@ -388,8 +388,8 @@ func TestProtocolHelpNamesOptions(t *testing.T) {
 		t.Fatal(s.err.String())
 	}
 	s.Flush()
-	for _, want := range []string{"\n  mss          the maximum segment size\n", "\n  tsval        the timestamp option's value\n", "\nmss ", "\nwscale ", "\nsack_ok ", "\ntsecr ", "\nsack ",
-		"\n  routerlifetime how long", "\n  proto        the protocol after the extension headers\n"} {
+	for _, want := range []string{"\n  mss          the maximum segment size; for reading", "\n  tsval        the timestamp option's value; for reading", "\nmss ", "\nwscale ", "\nsack_ok ", "\ntsecr ", "\nsack ",
+		"\n  routerlifetime how long", "\n  proto        the protocol after the extension headers; for reading"} {
 		if !strings.Contains(s.out.String(), want) {
 			t.Errorf("help and fields() do not have %q:\n%s", want, s.out.String())
 		}

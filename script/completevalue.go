@@ -10,6 +10,7 @@ import (
 
 	"smolsh/script/cursor"
 	"smolsh/script/filename"
+	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/clock"
@@ -50,6 +51,9 @@ func (s *Session) completeString(text string, at cursor.Place) (from int, items 
 			if f.takesFilter(name, index) {
 				return from, items, "" // an expression may go on
 			}
+		}
+		if p, ok := v.(packetvalue.Protocol); ok {
+			items = cursor.Matching(prefix, s.fieldWords(p.Table, name))
 		}
 	}
 	if len(items) == 1 && (strings.HasSuffix(items[0], "/") && !strings.Contains(items[0], "://") || strings.HasSuffix(items[0], "]:")) {

@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/escape"
+	"smolsh/script/packetvalue"
 	"smolsh/script/screen"
 	"smolsh/script/table"
 )
@@ -25,6 +26,10 @@ func (s *Session) display(v starlark.Value) string {
 		return v.display()
 	case *table.Table:
 		return s.displayTable(v)
+	case *packetvalue.Value:
+		if v.Composed() {
+			return s.displayPacket(v)
+		}
 	case *starlarkstruct.Struct:
 		if text, ok := s.displayStruct(v); ok {
 			return text

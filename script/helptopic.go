@@ -15,6 +15,7 @@ import (
 	"smolsh/script/suggest"
 	"smolsh/script/topic"
 	"smolsh/stack/drop"
+	"smolsh/stack/packet"
 )
 
 // topicsPage is the name of the page that lists the topics.
@@ -32,6 +33,9 @@ func helpNamed(r *registry.Registry[*call], name string, width int) (string, err
 		return page, nil
 	case text != "":
 		return text, nil
+	}
+	if p := packet.ByName(name); p != nil {
+		return helpOnProtocol(p), nil
 	}
 	if reason, ok := reasonNamed(name); ok {
 		return dropHelp(reason), nil

@@ -11,7 +11,6 @@ import (
 	"smolsh/script/screen"
 	"smolsh/script/table"
 	"smolsh/stack/drop"
-	"smolsh/stack/packet"
 )
 
 // helpWidth is the width of help in columns without a terminal.
@@ -118,13 +117,4 @@ func signature(f *starlark.Function) string {
 		parts = append(parts, "**"+name)
 	}
 	return "(" + strings.Join(parts, ", ") + ")"
-}
-
-// helpOnProtocol returns help on a protocol: a line for each field.
-func helpOnProtocol(p *packet.Protocol) string {
-	lines := []string{fmt.Sprintf("%s: %s. A packet has it as p.%s and p[%s]; fields(%s) has units and defaults.", p.Name, p.Doc, p.Attr, p.Name, p.Name)}
-	for i := range p.Fields {
-		lines = append(lines, fmt.Sprintf("  %-12s %s", p.Fields[i].Name, p.Fields[i].Doc))
-	}
-	return strings.Join(lines, "\n")
 }

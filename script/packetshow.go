@@ -45,7 +45,11 @@ func packetShow(c *call) (starlark.Value, error) {
 }
 
 func packetHexdump(c *call) (starlark.Value, error) {
-	text := strings.TrimSuffix(hex.Dump(c.recv.(*packetvalue.Value).Octets), "\n")
+	d, err := c.recv.(*packetvalue.Value).Built()
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	text := strings.TrimSuffix(hex.Dump(d.Octets), "\n")
 	return c.printed(text), nil
 }
 

@@ -236,8 +236,9 @@ func (s *Session) predeclared() starlark.StringDict {
 		}
 	}
 	for _, p := range packet.Protocols() {
-		g[p.Name] = packetvalue.Protocol{Table: p}
+		g[p.Name] = packetvalue.NewProtocol(environment{s}, p)
 	}
+	g["ANY"] = packetvalue.Any{}
 	g["arp"], g["ss"] = g["neighbors"], g["sockets"]
 	g["quit"] = g["exit"]
 	for _, h := range []service.Kind{service.Echo, service.Discard, service.Chargen} {

@@ -3,6 +3,7 @@
 package packetvalue
 
 import (
+	"net/netip"
 	"slices"
 
 	"go.starlark.net/starlark"
@@ -20,6 +21,10 @@ type Environment interface {
 	Member(prefix string, recv starlark.Value, name string) starlark.Value
 	// Members returns the names of the builtins under a prefix, sorted.
 	Members(prefix string) []string
+	// Addresses returns the addresses of the host that a value is or names, as a Resolver does. thread is that of the call.
+	Addresses(thread *starlark.Thread, v starlark.Value) ([]netip.Addr, error)
+	// Judge calls a script's function about packets, which may neither wait nor reach a host, with a limit on its steps.
+	Judge(fn starlark.Callable, v starlark.Value) (starlark.Value, error)
 }
 
 // A Value is a packet as scripts see it: a frame, each layer of which is parsed when a script reads it, or a draft, which a
@@ -33,6 +38,10 @@ type Value struct {
 	env    Environment
 	layers *packet.Packet // nil until a script reads a layer
 	draft  *packet.Draft  // set for a composed packet; the fields above are then empty
+
+	built    *packet.Packet // a composed packet with its octets, nil until it is built
+	unbuilt  error          // set instead of built for a composed packet that can't be built
+	received bool           // true for a composed packet that was made of a frame
 }
 
 // Compose returns the packet of a draft.
@@ -52,10 +61,13 @@ func (p *Value) Draft() *packet.Draft {
 // Built returns the packet with all its octets. The unset fields of a composed packet are filled in without a host. The error names a field
 // that can't be sent.
 func (p *Value) Built() (*packet.Packet, error) {
-	if p.draft != nil {
-		return p.draft.Build()
+	if p.draft == nil {
+		return p.dissected(), nil
 	}
-	return p.dissected(), nil
+	if p.built == nil && p.unbuilt == nil {
+		p.built, p.unbuilt = p.draft.Build()
+	}
+	return p.built, p.unbuilt
 }
 
 // A Sighting records when and where a packet was seen, and its verdict.
@@ -100,6 +112,13 @@ func NewHead(env Environment, head []byte, length int, m phy.Medium, seen *Sight
 
 // Line describes the packet in one line. Sequence numbers are relative to those that seqs stores.
 func (p *Value) Line(seqs *packet.Sequences) string {
+	if p.draft != nil {
+		d, err := p.Built()
+		if err != nil {
+			return p.Code()
+		}
+		return seqs.Describe(d)
+	}
 	if p.First != nil {
 		return seqs.Describe(p.dissected())
 	}
@@ -118,14 +137,21 @@ func (p *Value) Freeze() {}
 // Truth implements starlark.Value.
 func (p *Value) Truth() starlark.Bool { return true }
 
-// Hash implements starlark.Value.
-func (p *Value) Hash() (uint32, error) { return starlark.Bytes(p.Octets).Hash() }
+// Hash implements starlark.Value. Equal packets have equal hashes, also if one of the two is composed.
+func (p *Value) Hash() (uint32, error) { return draftHash(p.Draft()), nil }
 
-// CompareSameType implements starlark.Comparable. Packets are equal if their octets and first layers are equal; time,
-// device and verdict do not count.
+// CompareSameType implements starlark.Comparable. Packets are equal if they have the same layers with equal fields: frames if their octets
+// and first layers are equal, a composed packet only if the same fields are unset. Time, device and verdict do not count.
 func (p *Value) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
 	q := y.(*Value)
-	return equality(op, p, y, string(p.Octets) == string(q.Octets) && p.dissected().First == q.dissected().First)
+	if p.draft == nil && q.draft == nil {
+		return equality(op, p, y, string(p.Octets) == string(q.Octets) && p.Length == q.Length && p.dissected().First == q.dissected().First)
+	}
+	same, err := sameDraft(p.Draft(), q.Draft())
+	if err != nil {
+		return false, err
+	}
+	return equality(op, p, y, same)
 }
 
 // wholeFields are the names of the attributes that are neither methods nor layers.
@@ -142,6 +168,12 @@ func (p *Value) AttrNames() []string {
 // Completions returns the attributes that a prompt offers: those of AttrNames without the layers that the packet does not have.
 func (p *Value) Completions() []string {
 	names := append(wholeFields[:len(wholeFields):len(wholeFields)], p.env.Members("packet")...)
+	if p.draft != nil {
+		for _, l := range p.draft.Layers {
+			names = append(names, l.Protocol.Attr)
+		}
+		return names
+	}
 	for _, l := range p.dissected().Layers {
 		names = append(names, l.Protocol.Attr)
 	}
@@ -153,10 +185,15 @@ func (p *Value) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "time", "time_ns", "dev", "dir", "verdict":
 		return p.sighted(name), nil
-	case "len":
-		return starlark.MakeInt(p.Length), nil
-	case "bytes":
-		return starlark.Bytes(p.Octets), nil
+	case "len", "bytes":
+		d, err := p.Built()
+		switch {
+		case err != nil:
+			return nil, err
+		case name == "len":
+			return starlark.MakeInt(d.Length), nil
+		}
+		return starlark.Bytes(d.Octets), nil
 	case "layers":
 		return p.layerNames(), nil
 	case "malformed":

@@ -17,7 +17,10 @@ import (
 )
 
 // A Protocol is a protocol's table as a Starlark value, such as TCP: `TCP in p` and `p[TCP]` look a layer up.
-type Protocol struct{ Table *packet.Protocol }
+type Protocol struct {
+	Table *packet.Protocol
+	env   Environment
+}
 
 // String implements starlark.Value: the protocol's name.
 func (v Protocol) String() string { return v.Table.Name }
@@ -53,19 +56,53 @@ func equality(op syntax.Token, x, y starlark.Value, equal bool) (bool, error) {
 // A LayerValue is one layer of a packet. Each field is parsed when a script reads it.
 type LayerValue struct {
 	packet *Value
-	layer  packet.Layer
+	layer  packet.Layer       // of a frame
+	draft  *packet.DraftLayer // set for a layer of a composed packet
+	at     int                // index of the layer in the draft
+}
+
+// protocol returns the layer's table.
+func (v *LayerValue) protocol() *packet.Protocol {
+	if v.draft != nil {
+		return v.draft.Protocol
+	}
+	return v.layer.Protocol
+}
+
+// index returns the index of the layer in its packet.
+func (v *LayerValue) index() int {
+	if v.draft != nil {
+		return v.at
+	}
+	for i, l := range v.packet.dissected().Layers {
+		if l == v.layer {
+			return i
+		}
+	}
+	return len(v.packet.dissected().Layers)
+}
+
+// field returns a field's value, None if the layer does not have it or it is unset.
+func (v *LayerValue) field(f *packet.Field) starlark.Value {
+	if v.draft != nil {
+		return v.draftField(f)
+	}
+	return v.packet.value(v.layer.Value(f))
 }
 
 // String implements starlark.Value: the layer with its fields, "tcp(sport = 80, …)".
 func (v *LayerValue) String() string {
 	var parts []string
-	fields := v.layer.Protocol.Fields
+	fields := v.protocol().Fields
 	for i := range fields {
-		if x := v.layer.Value(&fields[i]); x != nil {
-			parts = append(parts, fields[i].Name+" = "+v.packet.value(x).String())
+		if v.draft != nil && v.draft.Value(&fields[i]) == nil {
+			continue
+		}
+		if x := v.field(&fields[i]); x != starlark.None {
+			parts = append(parts, fields[i].Name+" = "+sourceText(x))
 		}
 	}
-	return v.layer.Protocol.Attr + "(" + strings.Join(parts, ", ") + ")"
+	return v.protocol().Attr + "(" + strings.Join(parts, ", ") + ")"
 }
 
 // Type implements starlark.Value.
@@ -78,19 +115,34 @@ func (v *LayerValue) Freeze() {}
 func (v *LayerValue) Truth() starlark.Bool { return true }
 
 // Hash implements starlark.Value.
-func (v *LayerValue) Hash() (uint32, error) { return starlark.Bytes(v.layer.Header()).Hash() }
+func (v *LayerValue) Hash() (uint32, error) {
+	if v.draft != nil {
+		return draftHash(packet.NewDraft(*v.draft)), nil
+	}
+	return starlark.Bytes(v.layer.Header()).Hash()
+}
 
 // CompareSameType implements starlark.Comparable. Layers of one protocol with equal headers are equal.
 func (v *LayerValue) CompareSameType(op syntax.Token, y starlark.Value, _ int) (bool, error) {
 	w := y.(*LayerValue)
+	switch {
+	case v.draft != nil && w.draft != nil:
+		same, err := sameLayer(*v.draft, *w.draft)
+		if err != nil {
+			return false, err
+		}
+		return equality(op, v, y, same)
+	case v.draft != nil || w.draft != nil:
+		return equality(op, v, y, false)
+	}
 	return equality(op, v, y, v.layer.Protocol == w.layer.Protocol && string(v.layer.Header()) == string(w.layer.Header()))
 }
 
 // Has reports whether the layer's flags contain all letters of text, in any order. If only is true, the flags must
 // contain no other letters. A layer without flags and a letter that the flags do not have are errors.
 func (v *LayerValue) Has(text string, only bool) (bool, error) {
-	for i := range v.layer.Protocol.Fields {
-		f := &v.layer.Protocol.Fields[i]
+	for i := range v.protocol().Fields {
+		f := &v.protocol().Fields[i]
 		if f.Kind != packet.Letters {
 			continue
 		}
@@ -98,17 +150,21 @@ func (v *LayerValue) Has(text string, only bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		if v.draft != nil {
+			n, ok := v.draft.Value(f).(uint64)
+			return ok && n&want == want && (!only || n == want), nil
+		}
 		n, ok := v.layer.Uint(f)
 		return ok && n&want == want && (!only || n == want), nil
 	}
-	return false, fmt.Errorf("%s has no flags", v.layer.Protocol.Attr)
+	return false, fmt.Errorf("%s has no flags", v.protocol().Attr)
 }
 
 // AttrNames implements starlark.HasAttrs: the fields of the protocol's table, and the methods.
 func (v *LayerValue) AttrNames() []string {
 	var names []string
-	for i := range v.layer.Protocol.Fields {
-		names = append(names, v.layer.Protocol.Fields[i].Name)
+	for i := range v.protocol().Fields {
+		names = append(names, v.protocol().Fields[i].Name)
 	}
 	names = append(names, v.packet.env.Members("layer")...)
 	slices.Sort(names)
@@ -118,17 +174,24 @@ func (v *LayerValue) AttrNames() []string {
 // Attr returns a field's value or a method. The value is None if this packet's header lacks the field or the capture
 // lacks its octets. For an unknown name, suggest.Attr may return an error.
 func (v *LayerValue) Attr(name string) (starlark.Value, error) {
-	if f := v.layer.Protocol.Field(name); f != nil {
-		return v.packet.value(v.layer.Value(f)), nil
+	if f := v.protocol().Field(name); f != nil {
+		return v.field(f), nil
 	}
-	if v.layer.Protocol.Base != nil && packet.FamilyHas(v.layer.Protocol.Base, name) {
+	if base := v.protocol().Base; base != nil && packet.FamilyHas(base, name) {
 		return starlark.None, nil
 	}
 	return suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
 }
 
-// dissected returns the packet's layers. It dissects the packet at the first call.
+// dissected returns the packet's layers. It dissects a frame at the first call. A composed packet that can't be built has no layers.
 func (p *Value) dissected() *packet.Packet {
+	if p.draft != nil {
+		d, err := p.Built()
+		if err != nil {
+			return &packet.Packet{}
+		}
+		return d
+	}
 	if p.layers == nil {
 		first := p.First
 		if first == nil {
@@ -141,6 +204,9 @@ func (p *Value) dissected() *packet.Packet {
 
 // named returns a layer of the packet by its attribute, or the payload; None if the packet does not have it.
 func (p *Value) named(name string) starlark.Value {
+	if p.draft != nil && name != "payload" {
+		return p.draftLayer(name)
+	}
 	d := p.dissected()
 	if name == "payload" {
 		if data, ok := d.Data(); ok {
@@ -149,7 +215,7 @@ func (p *Value) named(name string) starlark.Value {
 		return starlark.None
 	}
 	if l, ok := d.Named(name); ok {
-		return &LayerValue{p, l}
+		return &LayerValue{packet: p, layer: l}
 	}
 	return starlark.None
 }
@@ -161,11 +227,18 @@ func (p *Value) Get(key starlark.Value) (v starlark.Value, found bool, err error
 	if !ok {
 		return nil, false, fmt.Errorf("a packet is indexed by a protocol, such as p[TCP], got %s", key.Type())
 	}
+	if p.draft != nil {
+		i, found := p.draft.Layer(proto.Table)
+		if !found {
+			return nil, false, nil
+		}
+		return p.layerAt(i), true, nil
+	}
 	l, found := p.dissected().Layer(proto.Table)
 	if !found {
 		return nil, false, nil
 	}
-	return &LayerValue{p, l}, true, nil
+	return &LayerValue{packet: p, layer: l}, true, nil
 }
 
 // isLayer reports whether a packet's attribute is a layer or the payload.
@@ -174,6 +247,12 @@ func isLayer(name string) bool { return name == "payload" || packet.IsLayer(name
 // layerNames returns the names of the packet's layers, outermost first.
 func (p *Value) layerNames() starlark.Value {
 	list := []starlark.Value{}
+	if p.draft != nil {
+		for _, l := range p.draft.Layers {
+			list = append(list, starlark.String(l.Protocol.Name))
+		}
+		return starlark.NewList(list)
+	}
 	for _, l := range p.dissected().Layers {
 		list = append(list, starlark.String(l.Protocol.Name))
 	}
@@ -183,8 +262,9 @@ func (p *Value) layerNames() starlark.Value {
 // malformed lists the packet's faults, a line for each bad field.
 func (p *Value) malformed() starlark.Value {
 	list := []starlark.Value{}
-	for _, d := range p.dissected().Damage() {
-		where := p.layers.Layers[d.Layer].Protocol.Attr
+	whole := p.dissected()
+	for _, d := range whole.Damage() {
+		where := whole.Layers[d.Layer].Protocol.Attr
 		if d.Field != nil {
 			where += "." + d.Field.Name
 		}
@@ -260,5 +340,10 @@ func (p *Value) option(o packet.Option) starlark.Value {
 	return starlark.Tuple{name, p.value(o.Value)}
 }
 
-// Show formats the packet's layers, and the fields of each layer, in the order of the wire.
-func (p *Value) Show() string { return p.dissected().Show() }
+// Show formats the packet's layers, and the fields of each layer, in the order of the wire. Of a composed packet it marks the unset fields.
+func (p *Value) Show() string {
+	if p.draft != nil {
+		return p.showDraft()
+	}
+	return p.dissected().Show()
+}

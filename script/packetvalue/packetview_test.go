@@ -2,6 +2,7 @@ package packetvalue
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,12 @@ type noMethods struct{}
 
 func (noMethods) Member(string, starlark.Value, string) starlark.Value { return nil }
 func (noMethods) Members(string) []string                              { return nil }
+func (noMethods) Addresses(*starlark.Thread, starlark.Value) ([]netip.Addr, error) {
+	return nil, nil
+}
+func (noMethods) Judge(fn starlark.Callable, v starlark.Value) (starlark.Value, error) {
+	return starlark.Call(&starlark.Thread{}, fn, starlark.Tuple{v}, nil)
+}
 
 // views reads every layer of a packet and every field of each, and formats them.
 func views(p *Value) {

@@ -107,7 +107,7 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 			if f.Sent != nil {
 				there = f.Sent
 			}
-			if omitted, ok := v.([]byte); ok && len(omitted) == 0 && f.Bits != 0 {
+			if omitted, ok := v.([]byte); ok && len(omitted) == 0 && (f.Bits != 0 || f.Sent != nil) {
 				continue
 			}
 			l.body = len(p.Octets)
@@ -154,8 +154,12 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 // unset returns the number that an unset field begins with, before lengths and checksums are computed. next is the layer that
 // follows, or nil.
 func (f *Field) unset(next *DraftLayer) uint64 {
-	if f.Compute == NextProtocol && next != nil {
-		if n, ok := next.Protocol.number(f.Table); ok {
+	if f.Compute == NextProtocol {
+		if next == nil || next.Protocol == Padding {
+			if n, ok := f.Last.(uint64); ok {
+				return n
+			}
+		} else if n, ok := next.Protocol.number(f.Table); ok {
 			return n
 		}
 	}
@@ -191,7 +195,7 @@ func (l Layer) computed(d DraftLayer) error {
 		case PayloadLength:
 			n = l.end - l.begin - l.Protocol.fixed
 		case RestLength:
-			n = l.end - l.begin - (l.start(f)+f.Bits)/8
+			n = l.body - l.begin - (l.start(f)+f.Bits)/8
 		case Count:
 			n = l.Protocol.entries(d, i)
 		}
@@ -292,12 +296,28 @@ func (l Layer) draft() (d DraftLayer, ok bool) {
 			continue
 		}
 		if v := l.Value(f); v != nil {
-			if b, err := f.encode(v); err == nil && slices.Equal(b, octets) {
+			if b, err := f.encode(v); err == nil && slices.Equal(l.padded(b, from, to), octets) {
 				d.values[i] = v
 			}
 		}
 	}
+	if describe := l.Protocol.describe; describe != nil {
+		d = describe(l, d)
+	}
 	return d, true
+}
+
+// padded returns the octets of a field that begins at the offset from and ends at to, with the zeros that Build puts at the end of a
+// header whose length counts words.
+func (l Layer) padded(b []byte, from, to int) []byte {
+	h := l.Protocol.header
+	if h == nil || to != l.body {
+		return b
+	}
+	for b = b[:len(b):len(b)]; (from-l.begin+len(b)-h.Plus)%h.Scale != 0; {
+		b = append(b, 0)
+	}
+	return b
 }
 
 // Unfilled returns the draft without the lengths, counts, checksums and numbers of next layers that Build would fill in with the values that
@@ -315,7 +335,7 @@ func (d *Draft) Unfilled(defaults bool) *Draft {
 			for j := range values {
 				f := &l.Protocol.Fields[j]
 				computed := f.Compute != Given && f.Compute != Host
-				if (computed || defaults && f.Compute == Given && f.Size == nil) && (keep[i] == nil || !keep[i][j]) {
+				if !f.derived && (computed || defaults && f.Compute == Given && f.Size == nil) && (keep[i] == nil || !keep[i][j]) {
 					values[j] = nil
 				}
 			}

@@ -34,15 +34,15 @@ var DHCP = define(Protocol{
 		{Name: "yiaddr", Bits: 32, Kind: Addr, Doc: "the address that the server assigns"},
 		{Name: "siaddr", Bits: 32, Kind: Addr, Doc: "the next server"},
 		{Name: "giaddr", Bits: 32, Kind: Addr, Doc: "the relay agent"},
-		{Name: "chaddr", Bits: 128, Kind: Other, Read: readHardware, Compute: Host, Doc: "the client's hardware address"},
+		{Name: "chaddr", Bits: 128, Kind: Other, Read: readHardware, Write: writeHardware, Compute: Host, Doc: "the client's hardware address"},
 		{Name: "sname", Bits: 512, Kind: Text, Doc: "the server's name, or options (RFC 2132 §9.3)"},
 		{Name: "file", Bits: 1024, Kind: Text, Doc: "the boot file's name, or options (RFC 2132 §9.3)"},
-		{Name: "cookie", Bits: 32, Hex: true, When: hasCookie, Default: uint64(dhcpCookie), Doc: "the magic cookie, which begins the options"},
+		{Name: "cookie", Bits: 32, Hex: true, When: hasCookie, Sent: always, Default: uint64(dhcpCookie), Doc: "the magic cookie, which begins the options"},
 		{Name: "option_octets", Kind: Octets, Size: rest, Doc: "the octets of the options", Read: func(l Layer, b []byte) (any, string) {
 			_, damage := dhcpOptions(l)
 			return b, damage
 		}},
-		{Name: "options", Kind: Other, Doc: "the options by code, with those of sname and file; parts of one option are joined (RFC 3396)", Read: func(l Layer, _ []byte) (any, string) {
+		{Name: "options", Kind: Other, Doc: "the options by code, with those of sname and file; parts of one option are joined (RFC 3396)", Write: writeDHCPOptions, canonical: canonicalDHCPOptions, Read: func(l Layer, _ []byte) (any, string) {
 			options, _ := dhcpOptions(l)
 			return options, ""
 		}},
@@ -50,6 +50,8 @@ var DHCP = define(Protocol{
 			return dhcpMessage(l), ""
 		}},
 	},
+	prepare:  prepareDHCP,
+	describe: describeDHCP,
 })
 
 // hasCookie reports whether DHCP's cookie follows the fixed fields. In a BOOTP message other octets may follow.

@@ -46,7 +46,7 @@ var DNS = define(Protocol{
 		flag("ad", "authenticated data (RFC 4035 §3.2.3)"), flag("cd", "checking disabled (RFC 4035 §3.2.2)"),
 		{Name: "rcode", Bits: 4, Names: named(map[uint64]string{0: "ok", 1: "format error", 2: "server failure", 3: "non-existent domain", 4: "not implemented", 5: "refused"}), Doc: "the response code"},
 		dnsCount("qdcount", "questions"), dnsCount("ancount", "answers"), dnsCount("nscount", "authorities"), dnsCount("arcount", "additional records"),
-		{Name: "records", Kind: Other, Size: dnsRest, Read: func(l Layer, b []byte) (any, string) { return b, readDNS(l).damage }, Doc: "the octets of all sections"},
+		{Name: "records", Kind: Octets, Size: dnsRest, Read: func(l Layer, b []byte) (any, string) { return b, readDNS(l).damage }, Doc: "the octets of all sections"},
 		dnsSection("qd", 0, "the questions: qname, qtype, qclass"), dnsSection("an", 1, "the answers: rrname, type, rclass, ttl, rdlen, rdata"),
 		dnsSection("ns", 2, "the authorities, as an"), dnsSection("ar", 3, "the additional records, as an"),
 		{Name: "questions", Kind: Other, Doc: "the questions with names for types: name, type", Read: func(l Layer, _ []byte) (any, string) { return readDNS(l).questions(), "" }},
@@ -58,6 +58,8 @@ var DNS = define(Protocol{
 		}
 		return nil
 	},
+	prepare:  prepareDNS,
+	describe: describeDNS,
 })
 
 func dnsCount(name, what string) Field {
@@ -75,7 +77,7 @@ func dnsRest(l Layer) int {
 
 // dnsSection returns the derived field of one section.
 func dnsSection(name string, section int, doc string) Field {
-	return Field{Name: name, Kind: Other, Doc: doc, Read: func(l Layer, _ []byte) (any, string) {
+	return Field{Name: name, Kind: Other, Doc: doc, Write: writeRecordsOf(section), canonical: canonicalSection(section), Read: func(l Layer, _ []byte) (any, string) {
 		list := []any{}
 		for _, r := range readDNS(l).sections[section] {
 			list = append(list, r.record())
@@ -220,14 +222,16 @@ func (r *dnsRecord) read(p *dnsmessage.Parser, t dnsmessage.Type) bool {
 	case dnsmessage.TypeMX:
 		var x dnsmessage.MXResource
 		x, err = p.MXResource()
-		r.text = fmt.Sprintf("%s. %d", printableName(x.MX), x.Pref)
+		r.value, r.text = fmt.Sprintf("%d %s", x.Pref, domain(x.MX)), fmt.Sprintf("%s. %d", printableName(x.MX), x.Pref)
 	case dnsmessage.TypeSRV:
 		var x dnsmessage.SRVResource
 		x, err = p.SRVResource()
+		r.value = fmt.Sprintf("%d %d %d %s", x.Priority, x.Weight, x.Port, domain(x.Target))
 		r.text = fmt.Sprintf("%s.:%d %d %d", printableName(x.Target), x.Port, x.Priority, x.Weight)
 	case dnsmessage.TypeSOA:
 		var x dnsmessage.SOAResource
 		x, err = p.SOAResource()
+		r.value = fmt.Sprintf("%s %s %d %d %d %d %d", domain(x.NS), domain(x.MBox), x.Serial, x.Refresh, x.Retry, x.Expire, x.MinTTL)
 		r.text = fmt.Sprintf("%s. serial %d", printableName(x.NS), x.Serial)
 	case dnsmessage.TypeTXT:
 		var x dnsmessage.TXTResource
@@ -236,14 +240,11 @@ func (r *dnsRecord) read(p *dnsmessage.Parser, t dnsmessage.Type) bool {
 		for _, s := range x.TXT {
 			parts = append(parts, fmt.Sprintf("%q", Printable([]byte(s))))
 		}
-		r.text = strings.Join(parts, " ")
+		r.value, r.text = quoteTexts(x.TXT), strings.Join(parts, " ")
 	default:
 		var x dnsmessage.UnknownResource
 		x, err = p.UnknownResource()
 		r.value, r.text = x.Data, fmt.Sprintf("%d octets", len(x.Data))
-	}
-	if r.value == nil {
-		r.value = r.text
 	}
 	return err == nil
 }

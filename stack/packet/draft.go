@@ -56,6 +56,16 @@ func (l DraftLayer) Value(f *Field) any {
 	return l.values[f.index]
 }
 
+// Canonical converts a value of a field of kind Other to the form in which Layer.Value returns it: lists of options by name, lists of
+// addresses as text, and records of which some parts are not given. Other values are returned as they are. The error says
+// what the field's entries are.
+func (f *Field) Canonical(v any) (any, error) {
+	if f.canonical == nil {
+		return v, nil
+	}
+	return f.canonical(v)
+}
+
 // With returns the layer with a field set. The value has the type of the field's kind (Kind), or it is a []byte with
 // the field's own octets, or a Matcher. A value of nil unsets the field. The error describes a value that is out of the field's
 // range.
@@ -78,6 +88,60 @@ func (l DraftLayer) put(f *Field, v any) DraftLayer {
 	copy(values, l.values)
 	values[f.index] = v
 	return DraftLayer{l.Protocol, values}
+}
+
+// of returns the value that the field called name is set to, nil if it is unset. The protocol must have the field.
+func (l DraftLayer) of(name string) any { return l.Value(l.Protocol.Field(name)) }
+
+// number returns the number that the field called name is set to, or its default.
+func (l DraftLayer) number(name string) uint64 {
+	f := l.Protocol.Field(name)
+	if n, ok := l.Value(f).(uint64); ok {
+		return n
+	}
+	n, _ := f.Default.(uint64)
+	return n
+}
+
+// octets returns the octets of the field called name, nil if it is unset.
+func (l DraftLayer) octets(name string) ([]byte, error) {
+	f := l.Protocol.Field(name)
+	v := l.Value(f)
+	if v == nil {
+		return nil, nil
+	}
+	b, err := f.octets(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return b, nil
+}
+
+// fill returns the layer with the field called name set to v, unless it is set already.
+func (l DraftLayer) fill(name string, v any) DraftLayer {
+	f := l.Protocol.Field(name)
+	if l.Value(f) != nil {
+		return l
+	}
+	if n, ok := v.(int); ok {
+		v = uint64(n)
+	}
+	return l.put(f, v)
+}
+
+// fillLength sets the field called length, unless it is set, to the length of the address in the field called name. An address of
+// most octets fills its field, and does not say how many of them are in use.
+func (l DraftLayer) fillLength(length, name string, most int) DraftLayer {
+	f := l.Protocol.Field(name)
+	v := l.Value(f)
+	if v == nil {
+		return l
+	}
+	b, err := f.octets(v)
+	if err != nil || len(b) >= most {
+		return l
+	}
+	return l.fill(length, len(b))
 }
 
 // A Matcher is a set of values of a field. Only a pattern may have it.
@@ -107,12 +171,19 @@ func (p *Protocol) check(f *Field, v any) (any, error) {
 	if f.derived && f.Write == nil {
 		return nil, fmt.Errorf("%s is computed from other fields, and can't be set", name)
 	}
+	if b, ok := v.([]byte); ok && len(b) == 0 && f.Sent != nil { // left out, as Packet.Draft has it
+		return v, nil
+	}
 	if f.Kind <= Letters {
 		n, ok := v.(uint64)
 		if !ok {
 			return nil, fmt.Errorf("%s is a number, got %s", name, Format(v))
 		}
 		return n, f.checkNumber(name, n)
+	}
+	v, err := f.Canonical(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	b, err := f.encode(v)
 	if err != nil {
@@ -134,7 +205,7 @@ func (f *Field) checkNumber(name string, n uint64) error {
 	switch {
 	case unit > 1 && (n%unit != 0 || n/unit > most):
 		return fmt.Errorf("%s is 0 to %d in steps of %d, got %d", name, most*unit, unit, n)
-	case n > most:
+	case unit == 1 && n > most:
 		return fmt.Errorf("%s is 0 to %d, got %d", name, most, n)
 	}
 	return nil

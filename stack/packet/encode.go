@@ -10,9 +10,18 @@ import (
 // encode returns a field's octets for a value of its kind, or for the octets themselves. Numbers are not encoded here, because they may
 // share octets with other fields.
 func (f *Field) encode(v any) ([]byte, error) {
+	b, err := f.octets(v)
+	if err != nil {
+		return nil, err
+	}
+	return f.pad(b)
+}
+
+// octets returns the octets of encode before they are padded to the field's width.
+func (f *Field) octets(v any) ([]byte, error) {
 	switch x := v.(type) {
 	case []byte:
-		return f.pad(x)
+		return x, nil
 	case wire.HardwareAddr:
 		if f.Kind == MAC {
 			return x[:], nil
@@ -26,17 +35,13 @@ func (f *Field) encode(v any) ([]byte, error) {
 		}
 	case string:
 		if f.Kind == Text {
-			return f.pad([]byte(x))
+			return []byte(x), nil
 		}
 	}
 	if f.Write == nil {
 		return nil, fmt.Errorf("it can't be set to %s", Format(v))
 	}
-	b, err := f.Write(v)
-	if err != nil {
-		return nil, err
-	}
-	return f.pad(b)
+	return f.Write(v)
 }
 
 // pad fills a field of fixed width with zeros.

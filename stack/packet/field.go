@@ -70,8 +70,12 @@ type Field struct {
 	// Write converts a value that Read returns to the field's octets, without padding. It is nil for kinds that need no
 	// conversion. A derived field with Write can be set: the protocol's prepare computes other fields from it.
 	Write func(v any) ([]byte, error)
+	// canonical converts a value that a caller may have instead to one that Read returns (Canonical); nil for none.
+	canonical func(v any) (any, error)
+	options   *optionTable // options with names; nil for most fields
 
 	Default any // value of an unset field when it is sent; nil means zero
+	Last    any // for NextProtocol: value where no layer follows; nil means Default
 	Compute Compute
 	Scale   int                                  // octets per unit, for HeaderLength
 	Plus    int                                  // octets of the header that are not counted, for HeaderLength

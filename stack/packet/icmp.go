@@ -2,6 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"smolsh/phy"
 	"smolsh/stack/wire"
@@ -22,9 +23,6 @@ func oneOf(types ...uint64) func(l Layer) bool {
 
 // icmpError reports whether an ICMP message is an error, which quotes a packet.
 var icmpError = oneOf(3, 4, 5, 11, 12)
-
-// icmpKnown matches the types whose octets 4 to 8 have names.
-var icmpKnown = oneOf(0, 3, 5, 8, 11, 12, 13, 14, 15, 16, 17, 18)
 
 // fragNeeded reports whether l is the error "fragmentation needed" (RFC 1191 §4).
 func fragNeeded(l Layer) bool { return l.is("type", 3) && l.is("code", 4) }
@@ -56,28 +54,78 @@ var ICMP = define(Protocol{
 		{Name: "reserved", Bits: 8, When: oneOf(3, 11), Hex: true, Doc: "zero"},
 		{Name: "length", Bits: 8, When: oneOf(3, 11, 12), Unit: "words of 4 octets", Doc: "the length of the quoted packet where extensions follow, otherwise 0 (RFC 4884 §4)"},
 		{Name: "nexthopmtu", Bits: 16, When: fragNeeded, Unit: "octets", Doc: "the MTU of the next hop (RFC 1191 §4)"},
-		{Name: "unused", Kind: Octets, When: hasUnused, Size: unusedLen, Doc: "octets that the type does not use"},
+		{Name: "unused", Kind: Octets, When: hasUnused, Sent: usesNone, Size: unusedLen, Doc: "octets that the type does not use"},
 		{Name: "quoted", Kind: Other, When: icmpError, Size: func(l Layer) int {
 			return quotedLen(l, 4)
-		}, Read: readQuoted, Doc: "the packet that the error is about, as a packet"},
+		}, Read: readQuoted, Write: writeQuoted, Doc: "the packet that the error is about, as a packet"},
 		icmpExtensions(4, icmpError),
 		{Name: "mtu", Kind: Uint, Unit: "octets", Doc: "another name of nexthopmtu", Read: func(l Layer, _ []byte) (any, string) {
 			return l.Value(l.Protocol.Field("nexthopmtu")), ""
 		}},
 	},
+	prepare: func(l DraftLayer, _ *DraftLayer) (DraftLayer, error) {
+		if n := unusedOctets(l.number("type"), l.number("code")); n > 0 {
+			l = l.fill("unused", make([]byte, n))
+		}
+		if typ := l.number("type"); typ == 3 || typ == 11 || typ == 12 {
+			return l.withExtensions(4)
+		}
+		return l, nil
+	},
 })
+
+// unusedOctets returns how many of the octets 4 to 8 a message of a type and code does not use.
+func unusedOctets(typ, code uint64) int {
+	switch typ {
+	case 3, 11, 12:
+		if typ == 3 && code == 4 {
+			return 0
+		}
+		return 2
+	case 0, 5, 8, 13, 14, 15, 16, 17, 18:
+		return 0
+	}
+	return 4
+}
+
+// usesNone is the condition of the unused octets of a message that is built: its type has some, however short it is so far.
+func usesNone(l Layer) bool {
+	typ, _ := l.num("type")
+	code, _ := l.num("code")
+	return unusedOctets(typ, code) > 0
+}
+
+// withExtensions returns an ICMP error with the length of the quoted packet, if extensions are set. That packet is padded with
+// zeros to whole words of unit octets, and to at least 128 octets (RFC 4884 §4).
+func (l DraftLayer) withExtensions(unit int) (DraftLayer, error) {
+	extensions, err := l.octets("extensions")
+	if err != nil || len(extensions) == 0 || l.of("length") != nil {
+		return l, err
+	}
+	quoted, err := l.octets("quoted")
+	if err != nil {
+		return l, err
+	}
+	n := max(leastQuoted, (len(quoted)+unit-1)/unit*unit)
+	if n > 255*unit {
+		return l, fmt.Errorf("quoted has at most %d octets before extensions, got %d", 255*unit, len(quoted))
+	}
+	padded := append(make([]byte, 0, n), quoted...)[:n:n]
+	return l.put(l.Protocol.Field("quoted"), padded).fill("length", n/unit), nil
+}
+
+// leastQuoted is the length to which a quoted packet is padded before extensions, in octets.
+const leastQuoted = 128
 
 // unusedLen returns how many of the octets 4 to 8 a message of ICMP does not use.
 func unusedLen(l Layer) int {
-	switch {
-	case fragNeeded(l):
-		return 0
-	case oneOf(3, 11, 12)(l):
-		return 2
-	case icmpKnown(l):
-		return 0
+	typ, _ := l.Uint(&l.Protocol.Fields[0])
+	code, _ := l.Uint(&l.Protocol.Fields[1])
+	n := unusedOctets(typ, code)
+	if n == 4 {
+		return min(n, l.end-l.begin-4)
 	}
-	return min(4, l.end-l.begin-4)
+	return n
 }
 
 func hasUnused(l Layer) bool { return unusedLen(l) > 0 }
@@ -163,10 +211,10 @@ var IGMP = define(Protocol{
 		{Name: "qrv", Bits: 3, When: igmpV3Query, Doc: "the querier's robustness variable"},
 		{Name: "qqic", Bits: 8, When: igmpV3Query, Unit: "s", Doc: "the querier's query interval code"},
 		{Name: "numsrc", Bits: 16, When: igmpV3Query, Compute: Count, Doc: "the number of sources"},
-		{Name: "srcaddrs", Kind: Other, When: igmpV3Query, Size: rest, Read: sourceList("numsrc", 4), Doc: "the sources"},
+		{Name: "srcaddrs", Kind: Other, When: igmpV3Query, Size: rest, Read: sourceList("numsrc", 4), Write: writeAddresses(4), canonical: canonicalAddresses(4), Doc: "the sources"},
 		{Name: "res2", Bits: 16, When: igmpV3Report, Hex: true, Doc: "reserved"},
 		{Name: "numgrp", Bits: 16, When: igmpV3Report, Compute: Count, Doc: "the number of records"},
-		{Name: "records", Kind: Other, When: igmpV3Report, Size: rest, Read: groupRecords("numgrp", 4), Doc: "the group records (RFC 3376 §4.2.4)"},
+		{Name: "records", Kind: Other, When: igmpV3Report, Size: rest, Read: groupRecords("numgrp", 4), Write: writeRecords(4), canonical: canonicalRecords(4), Doc: "the group records (RFC 3376 §4.2.4)"},
 	},
 })
 

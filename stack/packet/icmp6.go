@@ -44,13 +44,17 @@ func noLayer(Layer, lookup) *Protocol { return nil }
 // icmp6Quoted returns the last two fields of an error.
 func icmp6Quoted() []Field {
 	return []Field{
-		{Name: "quoted", Kind: Other, Size: func(l Layer) int { return quotedLen(l, 8) }, Read: readQuoted, Doc: "the packet that the error is about, as a packet"},
+		{Name: "quoted", Kind: Other, Size: func(l Layer) int { return quotedLen(l, 8) }, Read: readQuoted, Write: writeQuoted, Doc: "the packet that the error is about, as a packet"},
 		icmpExtensions(8, func(Layer) bool { return true }),
 	}
 }
 
 func icmp6Error(typ uint64, name, doc string, fields ...Field) *Protocol {
-	return icmp6Message(typ, name, doc, append(fields, icmp6Quoted()...)...)
+	p := icmp6Message(typ, name, doc, append(fields, icmp6Quoted()...)...)
+	if p.Field("length") != nil {
+		p.prepare = func(l DraftLayer, _ *DraftLayer) (DraftLayer, error) { return l.withExtensions(8) }
+	}
+	return p
 }
 
 // Fields of several messages.
@@ -89,14 +93,14 @@ var icmp6Messages = []*Protocol{
 		Field{Name: "qrv", Bits: 3, When: listenerV2, Doc: "the querier's robustness variable"},
 		Field{Name: "qqic", Bits: 8, When: listenerV2, Unit: "s", Doc: "the querier's query interval code"},
 		Field{Name: "sources_number", Bits: 16, When: listenerV2, Compute: Count, Doc: "the number of sources"},
-		Field{Name: "sources", Kind: Other, When: listenerV2, Size: rest, Read: sourceList("sources_number", 16), Doc: "the sources"},
+		Field{Name: "sources", Kind: Other, When: listenerV2, Size: rest, Read: sourceList("sources_number", 16), Write: writeAddresses(16), canonical: canonicalAddresses(16), Doc: "the sources"},
 	)...),
 	icmp6Message(131, "ICMPv6MLReport", "multicast listener report (RFC 2710 §3)", listenerFields()...),
 	icmp6Message(132, "ICMPv6MLDone", "multicast listener done (RFC 2710 §3)", listenerFields()...),
 	icmp6Message(143, "ICMPv6MLReport2", "multicast listener report, version 2 (RFC 3810 §5.2)",
 		Field{Name: "reserved", Bits: 16, Hex: true, Doc: "zero"},
 		Field{Name: "records_number", Bits: 16, Compute: Count, Doc: "the number of records"},
-		Field{Name: "records", Kind: Other, Size: rest, Read: groupRecords("records_number", 16), Doc: "the multicast address records (RFC 3810 §5.2.4)"}),
+		Field{Name: "records", Kind: Other, Size: rest, Read: groupRecords("records_number", 16), Write: writeRecords(16), canonical: canonicalRecords(16), Doc: "the multicast address records (RFC 3810 §5.2.4)"}),
 	discovery(133, "ICMPv6ND_RS", "router solicitation (RFC 4861 §4.1)", reserved32),
 	discovery(134, "ICMPv6ND_RA", "router advertisement (RFC 4861 §4.2)",
 		Field{Name: "chlim", Bits: 8, Unit: "hops", Doc: "the hop limit that hosts send with; 0 for none said"},
@@ -153,7 +157,7 @@ func ndOption(typ uint64, name, doc string, fields ...Field) *Protocol {
 
 // linkAddress returns the field of a link-layer address option: an Ethernet address if it has six octets.
 func linkAddress() Field {
-	return Field{Name: "lladdr", Kind: Other, Size: extensionRest, Read: arpHardware, Doc: "the link-layer address"}
+	return Field{Name: "lladdr", Kind: Other, Size: extensionRest, Read: arpHardware, Write: writeHardware, Doc: "the link-layer address"}
 }
 
 // ndOptions are the options of neighbour discovery.
@@ -174,7 +178,7 @@ var ndOptions = []*Protocol{
 		Field{Name: "prefix", Bits: 128, Kind: Addr, Doc: "the prefix"}),
 	ndOption(4, "ICMPv6NDOptRedirectedHdr", "redirected header (RFC 4861 §4.6.3)",
 		Field{Name: "res", Bits: 48, Hex: true, Doc: "reserved"},
-		Field{Name: "quoted", Kind: Other, Size: extensionRest, Read: readQuoted, Doc: "the packet that was redirected"}),
+		Field{Name: "quoted", Kind: Other, Size: extensionRest, Read: readQuoted, Write: writeQuoted, Doc: "the packet that was redirected"}),
 	ndOption(5, "ICMPv6NDOptMTU", "MTU (RFC 4861 §4.6.4)",
 		Field{Name: "res", Bits: 16, Hex: true, Doc: "reserved"}, Field{Name: "mtu", Bits: 32, Unit: "octets", Default: uint64(1280), Doc: "the MTU of the link"}),
 	ndOption(14, "ICMPv6NDOptNonce", "nonce (RFC 3971 §5.3.2)", Field{Name: "nonce", Kind: Octets, Size: extensionRest, Doc: "the nonce"}),
@@ -184,7 +188,7 @@ var ndOptions = []*Protocol{
 		Field{Name: "prf", Bits: 2, Names: preferenceName, Doc: "the route's preference"},
 		Field{Name: "res2", Bits: 3, Doc: "reserved"},
 		Field{Name: "rtlifetime", Bits: 32, Unit: "s", Default: uint64(0xffffffff), Doc: "how long the route is valid"},
-		Field{Name: "prefix", Kind: Other, Size: extensionRest, Doc: "the prefix", Read: func(_ Layer, b []byte) (any, string) {
+		Field{Name: "prefix", Kind: Other, Size: extensionRest, Doc: "the prefix", Write: writePrefix, Read: func(_ Layer, b []byte) (any, string) {
 			var full [16]byte
 			copy(full[:], b)
 			return addr16(full[:]), ""
@@ -192,7 +196,7 @@ var ndOptions = []*Protocol{
 	ndOption(25, "ICMPv6NDOptRDNSS", "recursive DNS servers (RFC 8106 §5.1)",
 		Field{Name: "res", Bits: 16, Hex: true, Doc: "reserved"},
 		Field{Name: "lifetime", Bits: 32, Unit: "s", Doc: "how long the servers may be used"},
-		Field{Name: "dns", Kind: Other, Size: extensionRest, Doc: "the servers", Read: func(_ Layer, b []byte) (any, string) {
+		Field{Name: "dns", Kind: Other, Size: extensionRest, Doc: "the servers", Write: writeAddresses(16), canonical: canonicalAddresses(16), Read: func(_ Layer, b []byte) (any, string) {
 			list := []any{}
 			for ; len(b) >= 16; b = b[16:] {
 				list = append(list, addr16(b[:16]))
@@ -202,7 +206,7 @@ var ndOptions = []*Protocol{
 	ndOption(31, "ICMPv6NDOptDNSSL", "DNS search list (RFC 8106 §5.2)",
 		Field{Name: "res", Bits: 16, Hex: true, Doc: "reserved"},
 		Field{Name: "lifetime", Bits: 32, Unit: "s", Doc: "how long the names may be used"},
-		Field{Name: "searchlist", Kind: Other, Size: extensionRest, Read: readSearchList, Doc: "the domain names"}),
+		Field{Name: "searchlist", Kind: Other, Size: extensionRest, Read: readSearchList, Write: writeSearchList, Doc: "the domain names"}),
 }
 
 // readSearchList reads consecutive uncompressed domain names. Zeros pad the last one (RFC 8106 §5.2).

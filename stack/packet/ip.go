@@ -15,6 +15,9 @@ func protocolNames(v uint64) string {
 	return protocolName(wire.Protocol(v))
 }
 
+// experimentalProtocol is the protocol number for experiments (RFC 3692 §2.1), in front of a payload without a number of its own.
+const experimentalProtocol = uint64(253)
+
 // source and destination return the address fields of an IP header. bits is the width of an address.
 func source(bits int) Field {
 	return Field{Name: "src", Bits: bits, Kind: Addr, Compute: Host, Doc: "the source's address"}
@@ -55,12 +58,11 @@ var IP = define(Protocol{
 		{Name: "flags", Bits: 3, Kind: Letters, Letters: []string{"MF", "DF", "evil"}, Doc: "more fragments, don't fragment, reserved"},
 		{Name: "frag", Bits: 13, Unit: "octets", Factor: 8, Doc: "the fragment offset"},
 		{Name: "ttl", Bits: 8, Unit: "hops", Default: uint64(64), Doc: "time to live"},
-		{Name: "proto", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the protocol of the payload"},
+		{Name: "proto", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Default: experimentalProtocol, Doc: "the protocol of the payload"},
 		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: ipSum, Doc: "the checksum of the header"},
 		source(32), destination(32),
-		{Name: "options", Kind: Other, Size: func(l Layer) int { return l.body - l.begin - l.Protocol.fixed },
-			Doc:  `the options, such as "nop", ("rr", (pointer, [addresses])), (kind, octets)`,
-			Read: func(_ Layer, b []byte) (any, string) { return listed(headerOptions(b, ipOptions)) }},
+		optionsField(ipOptions, extensionRest, func(b []byte) ([]Option, string) { return headerOptions(b, ipOptions) },
+			`the options, such as "nop", ("rr", (pointer, [addresses])), (kind, octets)`),
 		{Name: "df", Kind: Bool, Doc: "the flag don't fragment", Read: bitOf("flags", 2)},
 		{Name: "mf", Kind: Bool, Doc: "the flag more fragments", Read: bitOf("flags", 1)},
 	},
@@ -91,7 +93,7 @@ var IPv6 = define(Protocol{
 		{Name: "tc", Bits: 8, Hex: true, Names: ecnName, Doc: "the traffic class: DSCP and ECN"},
 		{Name: "fl", Bits: 20, Hex: true, Compute: Host, Doc: "the flow label (RFC 6437)"},
 		{Name: "plen", Bits: 16, Unit: "octets", Compute: PayloadLength, Doc: "the length of the payload, with extension headers"},
-		{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the next header"},
+		{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Default: experimentalProtocol, Last: uint64(noNextHeader), Doc: "the next header"},
 		{Name: "hlim", Bits: 8, Unit: "hops", Default: uint64(64), Doc: "the hop limit"},
 		source(128), destination(128),
 		{Name: "proto", Kind: Uint, Names: protocolNames, Doc: "the protocol after the extension headers", Read: func(l Layer, _ []byte) (any, string) {
@@ -154,7 +156,7 @@ func (p *Packet) fragment(l Layer) (offset uint64, more bool) {
 
 // The first fields of IPv6 extension headers.
 func nextHeader() Field {
-	return Field{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Doc: "the next header"}
+	return Field{Name: "nh", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Default: experimentalProtocol, Last: uint64(noNextHeader), Doc: "the next header"}
 }
 
 func extensionLength() Field {
@@ -166,8 +168,7 @@ func extensionRest(l Layer) int { return l.body - l.begin - l.Protocol.fixed }
 
 // extension6Options returns the field of options of two extension headers (RFC 8200 §4.2).
 func extension6Options() Field {
-	return Field{Name: "options", Kind: Other, Size: extensionRest, Doc: `the options, such as "pad1", ("padn", octets), ("router_alert", n), (kind, octets)`,
-		Read: func(_ Layer, b []byte) (any, string) { return listed(ip6Options(b)) }}
+	return optionsField(ip6OptionTable, extensionRest, ip6Options, `the options, such as "pad1", ("padn", octets), ("router_alert", n), (kind, octets)`)
 }
 
 // HopByHop and DestinationOptions carry options of IPv6.
@@ -178,14 +179,14 @@ var (
 		Fields: []Field{nextHeader(), extensionLength(), extension6Options()}})
 )
 
-// ip6OptionKinds has the IPv6 options that have a name.
-var ip6OptionKinds = map[int]optionKind{
+// ip6OptionTable has the IPv6 options that have a name.
+var ip6OptionTable = &optionTable{single: []string{"pad1"}, kinds: map[int]optionKind{
 	1:    {"padn", nil},
 	5:    {"router_alert", number(2)},
 	0x22: {"calipso", nil},
 	0xc2: {"jumbo", number(4)},
 	0xc9: {"home_address", nil},
-}
+}}
 
 // ip6Options reads the options of an extension header. Kind 0 is one octet of padding; all other options have a length.
 func ip6Options(b []byte) (list []Option, damage string) {
@@ -204,10 +205,10 @@ func ip6Options(b []byte) (list []Option, damage string) {
 			return list, cutOption(kind, n, len(b)-2)
 		}
 		o := Option{Kind: kind, Value: b[2 : 2+n]}
-		if row, known := ip6OptionKinds[kind]; known {
+		if row, known := ip6OptionTable.kinds[kind]; known {
 			o.Name = row.name
-			if row.read != nil {
-				if v, ok := row.read(b[2 : 2+n]); ok {
+			if row.form != nil {
+				if v, ok := row.form.read(b[2 : 2+n]); ok {
 					o.Value = v
 				} else {
 					o.Name = ""
@@ -228,9 +229,9 @@ var Routing = define(Protocol{
 	Fields: []Field{
 		nextHeader(), extensionLength(),
 		{Name: "type", Bits: 8, Names: named(map[uint64]string{0: "source route, deprecated", 2: "mobile IPv6", 3: "RPL", 4: "segment routing"}), Doc: "the type of routing"},
-		{Name: "segleft", Bits: 8, Doc: "segments left"},
+		{Name: "segleft", Bits: 8, Compute: Count, Doc: "segments left: the number of addresses, one less for segment routing"},
 		{Name: "reserved", Bits: 32, Hex: true, Doc: "of the type's own use"},
-		{Name: "addresses", Kind: Other, Size: extensionRest, Doc: "the addresses", Read: func(l Layer, b []byte) (any, string) {
+		{Name: "addresses", Kind: Other, Size: extensionRest, Doc: "the addresses", Write: writeAddresses(16), canonical: canonicalAddresses(16), Read: func(l Layer, b []byte) (any, string) {
 			list := []any{}
 			if !l.is("type", 0) && !l.is("type", 2) && !l.is("type", 4) {
 				return list, ""
@@ -246,7 +247,23 @@ var Routing = define(Protocol{
 			return list, ""
 		}},
 	},
+	prepare: prepareRouting,
 })
+
+// prepareRouting sets the numbers that follow from the addresses of a routing header: segments left, and the last entry of segment routing
+// (RFC 8754 §2). The checksums of the layers above depend on them.
+func prepareRouting(l DraftLayer, _ *DraftLayer) (DraftLayer, error) {
+	addresses, ok := l.of("addresses").([]any)
+	if !ok || len(addresses) == 0 {
+		return l, nil
+	}
+	left := uint64(len(addresses))
+	if l.of("type") == uint64(4) {
+		left--
+		l = l.fill("reserved", left<<24)
+	}
+	return l.fill("segleft", left), nil
+}
 
 // Fragment is the fragment header.
 var Fragment = define(Protocol{

@@ -17,9 +17,12 @@ var etherTypeName = named(map[uint64]string{
 // RFC 5494).
 var hardwareName = named(map[uint64]string{1: "Ethernet", 6: "IEEE 802", 512: "Linux TUN", 768: "IP in IP", 772: "loopback", 778: "GRE"})
 
+// experimentalEtherType is the EtherType for local experiments (RFC 9542 §3), in front of a payload without an EtherType of its own.
+const experimentalEtherType = 0x88b5
+
 // etherField returns the field for the EtherType of the payload of a frame, a tag or a tunnel.
 func etherField(name, doc string) Field {
-	return Field{Name: name, Bits: 16, Hex: true, Names: etherTypeName, Compute: NextProtocol, Table: EtherTypes, Doc: doc}
+	return Field{Name: name, Bits: 16, Hex: true, Names: etherTypeName, Compute: NextProtocol, Table: EtherTypes, Default: uint64(experimentalEtherType), Doc: doc}
 }
 
 // Ether is the header of an Ethernet II frame.
@@ -79,9 +82,10 @@ var SLL = define(Protocol{
 		{Name: "pkttype", Bits: 16, Names: cookedTypes, Doc: "the direction of the packet"},
 		{Name: "lladdrtype", Bits: 16, Names: hardwareName, Doc: "the type of the device (ARPHRD)"},
 		{Name: "lladdrlen", Bits: 16, Unit: "octets", Doc: "the length of the sender's address"},
-		{Name: "src", Bits: 64, Kind: Other, Doc: "the sender's link-layer address", Read: cookedAddress("lladdrlen")},
+		{Name: "src", Bits: 64, Kind: Other, Doc: "the sender's link-layer address", Read: cookedAddress("lladdrlen"), Write: writeHardware},
 		etherField("proto", "the EtherType"),
 	},
+	prepare: prepareCooked,
 })
 
 // SLL2 is Linux's cooked header of version 2 (LINKTYPE_LINUX_SLL2).
@@ -94,14 +98,20 @@ var SLL2 = define(Protocol{
 		{Name: "lladdrtype", Bits: 16, Names: hardwareName, Doc: "the type of the device (ARPHRD)"},
 		{Name: "pkttype", Bits: 8, Names: cookedTypes, Doc: "the direction of the packet"},
 		{Name: "lladdrlen", Bits: 8, Unit: "octets", Doc: "the length of the sender's address"},
-		{Name: "src", Bits: 64, Kind: Other, Doc: "the sender's link-layer address", Read: cookedAddress("lladdrlen")},
+		{Name: "src", Bits: 64, Kind: Other, Doc: "the sender's link-layer address", Read: cookedAddress("lladdrlen"), Write: writeHardware},
 	},
+	prepare: prepareCooked,
 })
+
+// prepareCooked sets the length of the address of a cooked header, unless the address fills the whole field.
+func prepareCooked(l DraftLayer, _ *DraftLayer) (DraftLayer, error) {
+	return l.fillLength("lladdrlen", "src", 8), nil
+}
 
 // nullFamily is the field of a BSD loopback header. The capturing machine wrote it in its own byte order. The field is
 // read in the byte order that results in the smaller number.
 var nullFamily = Field{Name: "type", Bits: 32, Kind: Other, Names: named(map[uint64]string{2: "IPv4", 10: "IPv6", 24: "IPv6", 28: "IPv6", 30: "IPv6"}),
-	Doc: "the address family: 2 for IPv4; 10, 24, 28 or 30 for IPv6", Read: func(_ Layer, b []byte) (any, string) {
+	Doc: "the address family: 2 for IPv4; 10, 24, 28 or 30 for IPv6", Write: writeFamily, Read: func(_ Layer, b []byte) (any, string) {
 		if len(b) < 4 {
 			return nil, ""
 		}
@@ -119,6 +129,14 @@ func nullNumber(b []byte) uint64 {
 var Null = define(Protocol{
 	Name: "Loopback", Attr: "null", Doc: "BSD loopback (LINKTYPE_NULL)",
 	Fields: []Field{nullFamily},
+	prepare: func(l DraftLayer, next *DraftLayer) (DraftLayer, error) {
+		if next != nil {
+			if n, ok := next.Protocol.number(NullFamilies); ok {
+				l = l.fill("type", n)
+			}
+		}
+		return l, nil
+	},
 	next: func(l Layer, carried lookup) *Protocol {
 		if b := l.Header(); len(b) == 4 {
 			return carried(NullFamilies, nullNumber(b))
@@ -161,12 +179,33 @@ var ARP = define(Protocol{
 		{Name: "hwlen", Bits: 8, Unit: "octets", Default: uint64(6), Doc: "the length of a hardware address"},
 		{Name: "plen", Bits: 8, Unit: "octets", Default: uint64(4), Doc: "the length of a protocol address"},
 		{Name: "op", Bits: 16, Default: uint64(1), Names: named(map[uint64]string{1: "who-has", 2: "is-at", 3: "RARP request", 4: "RARP reply"}), Doc: "the operation"},
-		{Name: "hwsrc", Kind: Other, Size: arpSize(2), Read: arpHardware, Compute: Host, Doc: "the sender's hardware address"},
-		{Name: "psrc", Kind: Other, Size: arpSize(3), Read: arpAddress, Compute: Host, Doc: "the sender's protocol address"},
-		{Name: "hwdst", Kind: Other, Size: arpSize(2), Read: arpHardware, Doc: "the target's hardware address"},
-		{Name: "pdst", Kind: Other, Size: arpSize(3), Read: arpAddress, Doc: "the target's protocol address"},
+		{Name: "hwsrc", Kind: Other, Size: arpSize(2), Read: arpHardware, Write: writeHardware, Compute: Host, Doc: "the sender's hardware address"},
+		{Name: "psrc", Kind: Other, Size: arpSize(3), Read: arpAddress, Write: writeProtocolAddress, Compute: Host, Doc: "the sender's protocol address"},
+		{Name: "hwdst", Kind: Other, Size: arpSize(2), Read: arpHardware, Write: writeHardware, Doc: "the target's hardware address"},
+		{Name: "pdst", Kind: Other, Size: arpSize(3), Read: arpAddress, Write: writeProtocolAddress, Doc: "the target's protocol address"},
 	},
+	prepare: prepareARP,
 })
+
+// prepareARP sets the lengths of ARP's addresses to those of the addresses that are set, and unset addresses to zeros.
+func prepareARP(l DraftLayer, _ *DraftLayer) (DraftLayer, error) {
+	for _, x := range [...]struct {
+		length, of string
+		also       string
+	}{{"hwlen", "hwsrc", "hwdst"}, {"plen", "psrc", "pdst"}} {
+		l = l.fillLength(x.length, x.of, 256).fillLength(x.length, x.also, 256)
+		n, ok := l.of(x.length).(uint64)
+		if !ok {
+			n = l.Protocol.Field(x.length).Default.(uint64)
+		}
+		for _, name := range [...]string{x.of, x.also} {
+			if l.of(name) == nil && n > 0 {
+				l = l.put(l.Protocol.Field(name), make([]byte, n))
+			}
+		}
+	}
+	return l, nil
+}
 
 // Raw is the layer of octets that no table describes.
 var Raw = define(Protocol{

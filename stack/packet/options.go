@@ -5,18 +5,32 @@ import (
 	"fmt"
 )
 
-// An optionKind is one row of the table of options of TCP or IP.
-type optionKind struct {
-	name string
-	// read converts an option's octets after kind and length; nil keeps them as octets. ok is false for a length that
-	// the option can't have.
-	read func(b []byte) (v any, ok bool)
+// An optionTable has the options of one kind of header.
+type optionTable struct {
+	kinds  map[int]optionKind
+	single []string // names of the kinds from 0 on that are one octet, without a length
+	head   int      // octets of kind and length that an option's length counts
 }
 
-// number returns a function that reads an option of one number of the given width in octets, and returns false if the
-// option has another length.
-func number(octets int) func(b []byte) (any, bool) {
-	return func(b []byte) (any, bool) {
+// An optionKind is one row of the table of options of TCP, IP or IPv6.
+type optionKind struct {
+	name string
+	form *optionForm // nil for octets
+}
+
+// An optionForm is the form of an option's value.
+type optionForm struct {
+	takes string // values that the option can have, such as "0 to 65535"
+	// read converts an option's octets after kind and length. ok is false for a length that the option can't have.
+	read func(b []byte) (v any, ok bool)
+	// write converts a value that read returns, or one that a script has instead, to octets. ok is false for other values.
+	write func(v any) (b []byte, ok bool)
+}
+
+// number returns the form of an option of one number of the given width in octets.
+func number(octets int) *optionForm {
+	most := uint64(1)<<(8*octets) - 1
+	return &optionForm{fmt.Sprintf("0 to %d", most), func(b []byte) (any, bool) {
 		if len(b) != octets {
 			return nil, false
 		}
@@ -25,16 +39,25 @@ func number(octets int) func(b []byte) (any, bool) {
 			v = v<<8 | uint64(o)
 		}
 		return v, true
-	}
+	}, func(v any) ([]byte, bool) {
+		n, ok := asUint(v)
+		if !ok || n > most {
+			return nil, false
+		}
+		b := make([]byte, octets)
+		putBits(b, 0, 8*octets, n)
+		return b, true
+	}}
 }
 
-// empty reads an option that has only kind and length. It returns false if the option has data.
-func empty(b []byte) (any, bool) { return nil, len(b) == 0 }
+// empty is the form of an option that has only kind and length.
+var empty = &optionForm{"no value", func(b []byte) (any, bool) { return nil, len(b) == 0 },
+	func(v any) ([]byte, bool) { return nil, v == nil }}
 
 // headerOptions reads the options of a TCP or IPv4 header. Kind 0 ends them, kind 1 is one octet, all others have a
 // length. It continues after a damaged option if the option's length leads to the next one. damage describes the first
 // damaged option.
-func headerOptions(b []byte, kinds map[int]optionKind) (list []Option, damage string) {
+func headerOptions(b []byte, t *optionTable) (list []Option, damage string) {
 	wrong := func(format string, args ...any) {
 		if damage == "" {
 			damage = fmt.Sprintf(format, args...)
@@ -43,8 +66,8 @@ func headerOptions(b []byte, kinds map[int]optionKind) (list []Option, damage st
 	list = []Option{}
 	for len(b) > 0 {
 		kind := int(b[0])
-		if kind <= 1 {
-			list = append(list, Option{Kind: kind, Name: [...]string{"eol", "nop"}[kind]})
+		if kind < len(t.single) {
+			list = append(list, Option{Kind: kind, Name: t.single[kind]})
 			if b = b[1:]; kind == 0 {
 				return list, damage // padding follows
 			}
@@ -60,10 +83,10 @@ func headerOptions(b []byte, kinds map[int]optionKind) (list []Option, damage st
 			return list, damage
 		}
 		o := Option{Kind: kind, Value: b[2:n]}
-		if row, known := kinds[kind]; known {
+		if row, known := t.kinds[kind]; known {
 			o.Name = row.name
-			if row.read != nil {
-				v, ok := row.read(b[2:n])
+			if row.form != nil {
+				v, ok := row.form.read(b[2:n])
 				if !ok {
 					wrong("%s", badOption(row.name, n))
 					v, o.Name = b[2:n], ""
@@ -77,20 +100,20 @@ func headerOptions(b []byte, kinds map[int]optionKind) (list []Option, damage st
 }
 
 // tcpOptions has the TCP options that have a name.
-var tcpOptions = map[int]optionKind{
+var tcpOptions = &optionTable{single: []string{"eol", "nop"}, head: 2, kinds: map[int]optionKind{
 	2:  {"mss", number(2)},
 	3:  {"wscale", number(1)},
 	4:  {"sackok", empty},
-	5:  {"sack", sackBlocks},
+	5:  {"sack", &optionForm{"a list of (left, right), each 0 to 4294967295", sackBlocks, writeSACK}},
 	6:  {"echo", nil},
 	7:  {"echoreply", nil},
-	8:  {"ts", timestamps},
+	8:  {"ts", &optionForm{"(value, echo), each 0 to 4294967295", timestamps, writeTimestamps}},
 	19: {"md5", nil},
 	28: {"uto", number(2)},
 	29: {"ao", nil},
 	30: {"mptcp", nil},
 	34: {"tfo", nil},
-}
+}}
 
 // sackBlocks reads the blocks of a SACK option (RFC 2018 §3). It returns false if the length is wrong.
 func sackBlocks(b []byte) (any, bool) {
@@ -113,15 +136,15 @@ func timestamps(b []byte) (any, bool) {
 }
 
 // ipOptions has the IPv4 options that have a name (RFC 791 §3.1, RFC 2113).
-var ipOptions = map[int]optionKind{
-	7:   {"rr", route},
+var ipOptions = &optionTable{single: []string{"eol", "nop"}, head: 2, kinds: map[int]optionKind{
+	7:   {"rr", routeForm},
 	68:  {"timestamp", nil},
 	130: {"security", nil},
-	131: {"lsrr", route},
+	131: {"lsrr", routeForm},
 	136: {"streamid", number(2)},
-	137: {"ssrr", route},
+	137: {"ssrr", routeForm},
 	148: {"router_alert", number(2)},
-}
+}}
 
 // A RouteOption is a record route or source route option. Pointer is the octet of the option at which the next address
 // is read or entered, counted from 1.
@@ -129,6 +152,8 @@ type RouteOption struct {
 	Pointer   uint64
 	Addresses []any
 }
+
+var routeForm = &optionForm{"(pointer, [IPv4 addresses]), the pointer 0 to 255", route, writeRoute}
 
 func route(b []byte) (any, bool) {
 	if len(b) == 0 || len(b)%4 != 1 {

@@ -23,6 +23,8 @@ type Protocol struct {
 	kind     *Field
 	// prepare returns the layer with fields computed from derived fields that are set. next is the layer that follows, or nil.
 	prepare func(l DraftLayer, next *DraftLayer) (DraftLayer, error)
+	// describe returns a layer of a draft with derived fields set instead of octets that they describe wholly; nil for none.
+	describe func(l Layer, d DraftLayer) DraftLayer
 	// zeroLength is true if a length field of 0 means the rest of the frame, as segmentation offload leaves it.
 	zeroLength bool
 

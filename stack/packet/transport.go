@@ -24,6 +24,30 @@ func byPort(l Layer, t Table, carried lookup) *Protocol {
 	return nil
 }
 
+// withPorts returns the layer of UDP or TCP with the ports that follow from the next layer, where they are unset: the number of the
+// service's port is the destination, or the source of a response. Clients and servers of DHCP have a port each.
+func (l DraftLayer) withPorts(next *DraftLayer, t Table) DraftLayer {
+	if next == nil {
+		return l
+	}
+	service, ok := next.Protocol.number(t)
+	if !ok {
+		return l
+	}
+	switch next.Protocol.Name {
+	case "DHCP":
+		if next.of("op") == uint64(2) {
+			return l.fill("sport", 67).fill("dport", 68)
+		}
+		return l.fill("sport", 68).fill("dport", 67)
+	case "DNS":
+		if next.of("qr") == uint64(1) {
+			return l.fill("sport", service)
+		}
+	}
+	return l.fill("dport", service)
+}
+
 // UDP is the User Datagram Protocol.
 var UDP = define(Protocol{
 	Name: "UDP", Doc: "User Datagram Protocol (RFC 768)", On: []Place{{IPProtocols, 17}},
@@ -32,6 +56,7 @@ var UDP = define(Protocol{
 		{Name: "len", Bits: 16, Unit: "octets", Compute: TotalLength, Doc: "the length of header and data"},
 		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: udpSum, Doc: "the checksum of pseudo-header, header and data; 0 over IPv4 for none"},
 	},
+	prepare: func(l DraftLayer, next *DraftLayer) (DraftLayer, error) { return l.withPorts(next, UDPPorts), nil },
 	next: func(l Layer, carried lookup) *Protocol {
 		p := byPort(l, UDPPorts, carried)
 		switch {
@@ -79,8 +104,8 @@ var TCP = define(Protocol{
 		{Name: "window", Bits: 16, Unit: "octets, before scaling", Default: uint64(8192), Doc: "the receive window"},
 		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: transportSum(16, wire.ProtocolTCP), Doc: "the checksum of pseudo-header, header and data"},
 		{Name: "urgptr", Bits: 16, Unit: "octets", Doc: "the urgent pointer"},
-		{Name: "options", Kind: Other, Size: extensionRest, Doc: `the options: ("mss", n) ("wscale", n) "sackok" ("sack", [(l, r)]) ("ts", (val, ecr)) "nop" "eol" (kind, octets)`,
-			Read: func(_ Layer, b []byte) (any, string) { return listed(headerOptions(b, tcpOptions)) }},
+		optionsField(tcpOptions, extensionRest, func(b []byte) ([]Option, string) { return headerOptions(b, tcpOptions) },
+			`the options: ("mss", n) ("wscale", n) "sackok" ("sack", [(l, r)]) ("ts", (val, ecr)) "nop" "eol" (kind, octets)`),
 		tcpOption("mss", 2, "octets", "the maximum segment size"),
 		tcpOption("wscale", 3, "", "the window scale, a shift"),
 		{Name: "sack_ok", Kind: Bool, Doc: "the option SACK permitted", Read: func(l Layer, _ []byte) (any, string) {
@@ -99,6 +124,7 @@ var TCP = define(Protocol{
 			return blocks, ""
 		}},
 	},
+	prepare: func(l DraftLayer, next *DraftLayer) (DraftLayer, error) { return l.withPorts(next, TCPPorts), nil },
 	next: func(l Layer, carried lookup) *Protocol {
 		p := byPort(l, TCPPorts, carried)
 		if p != nil && !dnsFits(l.Payload()) {

@@ -1,0 +1,230 @@
+package packetvalue
+
+import (
+	"fmt"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/phy"
+	"smolsh/stack/filter"
+	"smolsh/stack/packet"
+)
+
+// A Pattern describes a set of packets: those that fit a packet with unset fields, those for which a filter's expression holds, or those
+// for which a script's function returns a true value. It is compiled once, and used by one goroutine at a time.
+type Pattern struct {
+	source starlark.Value
+	env    Environment
+	negate bool
+
+	draft  *packet.Draft // nil for a filter or function
+	judges []*judge      // functions of fields in the draft
+	filter *filter.Filter
+	fn     starlark.Callable
+}
+
+// NewPattern compiles a pattern: a packet, a protocol, ~packet, a filter's expression, or a function of a packet. The error says what a
+// pattern may be.
+func NewPattern(env Environment, v starlark.Value) (*Pattern, error) {
+	pt := &Pattern{source: v, env: env}
+	for {
+		switch n := v.(type) {
+		case *Negated:
+			v, pt.negate = n.Of, !pt.negate
+			continue
+		case *Not:
+			v, pt.negate = n.Of, !pt.negate
+			continue
+		}
+		break
+	}
+	switch v := v.(type) {
+	case *Value:
+		pt.draft = compiled(v.Draft())
+		for _, l := range pt.draft.Layers {
+			for i := range l.Protocol.Fields {
+				pt.collect(l.Value(&l.Protocol.Fields[i]))
+			}
+		}
+	case Protocol:
+		pt.draft = packet.NewDraft(packet.DraftLayer{Protocol: v.Table})
+	case starlark.String:
+		f, err := filter.Compile(string(v))
+		if err != nil {
+			return nil, err
+		}
+		pt.filter = f
+	case starlark.Callable:
+		pt.fn = v
+	default:
+		return nil, fmt.Errorf("a pattern is a packet such as TCP(dport=80), ~packet, a filter string or a function of a packet, got %s", v.Type())
+	}
+	return pt, nil
+}
+
+// compiled returns the draft with the packets that its fields quote as patterns of their own.
+func compiled(d *packet.Draft) *packet.Draft {
+	for i, l := range d.Layers {
+		for j := range l.Protocol.Fields {
+			f := &l.Protocol.Fields[j]
+			quoted, ok := l.Value(f).(*packet.Draft)
+			if !ok {
+				continue
+			}
+			if with, err := l.With(f, &single{from{starlark.String("packet")}, compiled(quoted)}); err == nil {
+				l = with
+				d = d.Replace(i, l)
+			}
+		}
+	}
+	return d
+}
+
+// collect finds the functions in a field's value.
+func (pt *Pattern) collect(v any) {
+	switch m := v.(type) {
+	case *judge:
+		pt.judges = append(pt.judges, m)
+	case *negation:
+		pt.collect(m.of)
+	case *alternative:
+		for _, x := range m.of {
+			pt.collect(x)
+		}
+	case *single:
+		pt.collect(m.want)
+	case *packet.Draft:
+		for _, l := range m.Layers {
+			for i := range l.Protocol.Fields {
+				pt.collect(l.Value(&l.Protocol.Fields[i]))
+			}
+		}
+	}
+}
+
+// String returns the pattern as a script writes it.
+func (pt *Pattern) String() string {
+	if p, ok := pt.source.(*Value); ok {
+		return p.Code()
+	}
+	return sourceText(pt.source)
+}
+
+// Match reports whether a packet fits the pattern. The error is that of a script's function, or says why a composed packet can't be
+// built.
+func (pt *Pattern) Match(p *Value) (bool, error) {
+	for _, j := range pt.judges {
+		j.fail = nil
+	}
+	ok, err := pt.fits(p)
+	for _, j := range pt.judges {
+		if j.fail != nil {
+			err = j.fail
+		}
+	}
+	return ok != pt.negate && err == nil, err
+}
+
+func (pt *Pattern) fits(p *Value) (bool, error) {
+	if pt.fn != nil {
+		v, err := pt.env.Judge(pt.fn, p)
+		return err == nil && bool(v.Truth()), err
+	}
+	d, err := p.Built()
+	if err != nil {
+		return false, err
+	}
+	if pt.filter != nil {
+		head, length, m := p.frame(d)
+		return pt.filter.MatchHead(head, length, m), nil
+	}
+	return pt.draft.Match(d), nil
+}
+
+// frame returns the packet's octets from the first header that a filter knows, with the octets of the whole.
+func (p *Value) frame(d *packet.Packet) (head []byte, length int, m phy.Medium) {
+	if p.draft == nil && p.First == nil {
+		return p.Octets, p.Length, p.Medium
+	}
+	for _, l := range d.Layers {
+		from, _ := l.Span(&l.Protocol.Fields[0])
+		from = min(from, len(d.Octets))
+		switch l.Protocol {
+		case packet.Ether:
+			return d.Octets[from:], d.Length - from, phy.MediumEthernet
+		case packet.IP, packet.IPv6:
+			return d.Octets[from:], d.Length - from, phy.MediumIP
+		}
+	}
+	return d.Octets, d.Length, phy.MediumIP
+}
+
+// Differences returns a line for each field by which a packet fails a pattern, such as "tcp.flags: want SA, got RA". It returns nil for a
+// packet that fits.
+func Differences(pt *Pattern, p *Value) []string {
+	ok, err := pt.Match(p)
+	switch {
+	case err != nil:
+		return []string{err.Error()}
+	case ok:
+		return nil
+	case pt.negate:
+		return []string{"it fits " + strings.TrimPrefix(pt.String(), "~") + ", and should not"}
+	case pt.filter != nil:
+		return []string{fmt.Sprintf("the filter %q does not match", pt.filter)}
+	case pt.fn != nil:
+		return []string{pt.fn.Name() + " returns a false value"}
+	}
+	d, _ := p.Built()
+	var lines []string
+	for _, diff := range pt.draft.Differences(d) {
+		attr := diff.Layer.Protocol.Attr
+		if diff.Field == nil {
+			var have []string
+			for _, l := range d.Layers {
+				have = append(have, l.Protocol.Name)
+			}
+			lines = append(lines, fmt.Sprintf("%s: want %s, got %s", attr, diff.Layer.Protocol.Name, strings.Join(have, "/")))
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s.%s: want %s, got %s", attr, diff.Field.Name, said(diff.Field, diff.Layer.Value(diff.Field)), said(diff.Field, diff.Got)))
+	}
+	return lines
+}
+
+// said describes a field's value in a line.
+func said(f *packet.Field, v any) string {
+	switch v := v.(type) {
+	case packet.Matcher:
+		return v.String()
+	case *packet.Draft:
+		return codeOf(v)
+	case uint64:
+		if f.Kind == packet.Letters {
+			if v == 0 {
+				return "none"
+			}
+			if text, ok := f.LetterText(v); ok {
+				return text
+			}
+		}
+		return numberText(f, v)
+	}
+	return packet.Format(v)
+}
+
+// numberText returns a number as Show does: in hexadecimal if the protocol's documents do so, and with its name.
+func numberText(f *packet.Field, n uint64) string {
+	text := fmt.Sprint(n)
+	switch {
+	case f.Kind == packet.Bool:
+		return map[bool]string{false: "False", true: "True"}[n != 0]
+	case f.Hex:
+		text = fmt.Sprintf("0x%0*x", (f.Bits+3)/4, n)
+	}
+	if f.Names != nil && f.Names(n) != "" {
+		text += " " + f.Names(n)
+	}
+	return text
+}

@@ -34,8 +34,8 @@ func layerOf(t testing.TB, p *packet.Protocol, fields ...any) packet.DraftLayer 
 	return l
 }
 
-// composing returns a session that has drafts as globals.
-func composing(t testing.TB, s *testSession, drafts map[string]*packet.Draft) *testSession {
+// drafting returns a session that has drafts as globals.
+func drafting(t testing.TB, s *testSession, drafts map[string]*packet.Draft) *testSession {
 	for name, d := range drafts {
 		s.globals[name] = packetvalue.Compose(environment{s.Session}, d)
 	}
@@ -81,7 +81,7 @@ func inFamilies(t *testing.T, test func(t *testing.T, s *testSession, f sendFami
 func TestSr1(t *testing.T) {
 	inFamilies(t, func(t *testing.T, s *testSession, f sendFamily) {
 		ip := layerOf(t, f.ip, "dst", f.peer)
-		composing(t, s, map[string]*packet.Draft{
+		drafting(t, s, map[string]*packet.Draft{
 			"syn":    packet.NewDraft(ip, layerOf(t, packet.TCP, "dport", 7)),
 			"closed": packet.NewDraft(ip, layerOf(t, packet.TCP, "dport", 4)),
 			"udp":    packet.NewDraft(ip, layerOf(t, packet.UDP, "dport", 4)),
@@ -107,7 +107,7 @@ func TestSend(t *testing.T) {
 	inFamilies(t, func(t *testing.T, s *testSession, f sendFamily) {
 		nobody := strings.TrimSuffix(f.peer, "100") + "9"
 		ip := layerOf(t, f.ip, "dst", f.peer)
-		composing(t, s, map[string]*packet.Draft{
+		drafting(t, s, map[string]*packet.Draft{
 			"p":       packet.NewDraft(ip, layerOf(t, packet.UDP, "dport", 9), layerOf(t, packet.Raw, "load", []byte("x"))),
 			"wrong":   packet.NewDraft(layerOf(t, f.ip, "dst", f.peer, "version", 9), layerOf(t, packet.UDP, "dport", 9, "chksum", 1, "len", 500)),
 			"echo":    packet.NewDraft(ip, packet.DraftLayer{Protocol: f.echo}),
@@ -154,7 +154,7 @@ func TestSr(t *testing.T) {
 			_ = scan.Append(packetvalue.Compose(environment{s.Session}, syn(f.peer, port)))
 		}
 		s.globals["scan"] = scan
-		composing(t, s, map[string]*packet.Draft{"syn": syn(f.peer, 7), "echo": echo, "gone": syn(nobody, 7)})
+		drafting(t, s, map[string]*packet.Draft{"syn": syn(f.peer, 7), "echo": echo, "gone": syn(nobody, 7)})
 		s.says(t, strings.ReplaceAll(`
 began = now()
 r = sr(scan, rate=10000)
@@ -173,7 +173,7 @@ sleep("200s")
 func TestSrLossy(t *testing.T) {
 	s := newSim(t, 1)
 	echo := packet.NewDraft(layerOf(t, packet.IP, "dst", "192.168.69.100"), packet.DraftLayer{Protocol: packet.ICMP})
-	composing(t, s, map[string]*packet.Draft{"echo": echo, "arp": packet.NewDraft(layerOf(t, packet.ARP, "pdst", "192.168.69.100", "hwdst", make([]byte, 6)))})
+	drafting(t, s, map[string]*packet.Draft{"echo": echo, "arp": packet.NewDraft(layerOf(t, packet.ARP, "pdst", "192.168.69.100", "hwdst", make([]byte, 6)))})
 	s.says(t, `
 print(sr1(arp).arp.op, sr1(arp).arp.psrc)
 f = fault("eth0", dir="rx", loss=1.0)

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 )
 
@@ -81,6 +82,9 @@ func (l Layer) fits(f *Field, v any) bool {
 	from, to := l.Span(f)
 	if to > l.known() {
 		return false
+	}
+	if a, ok := v.(netip.Addr); ok && f.Kind == Addr {
+		return address(l.packet.Octets[from:to]) == a.WithZone("")
 	}
 	want, err := f.encode(v)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"smolsh/phy"
+	"smolsh/script/packetvalue"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -25,6 +26,18 @@ type filling struct {
 	resolved func(now clock.Instant, err error) // called when a neighbour has answered for which fill returned errResolving
 }
 
+// unclaimed makes the packets have free ports, and one free identifier of echo requests, without claims.
+func (f *filling) unclaimed() {
+	f.port = f.h.EphemeralPort
+	id := uint16(0)
+	f.echo = func() (_ uint16, err error) {
+		if id == 0 {
+			id, err = f.h.EchoID()
+		}
+		return id, err
+	}
+}
+
 // outgoing is a packet with all its octets, and its way.
 type outgoing struct {
 	packet *packet.Packet
@@ -42,6 +55,18 @@ type inFill struct {
 	d     *packet.Draft
 	ip    int // index of the outermost IP header; -1 if there is none
 	route stack.PacketRoute
+}
+
+// ready returns a packet with all octets: as it is if it was received, filled in if it is composed.
+func (f *filling) ready(now clock.Instant, p *packetvalue.Value) (out outgoing, err error) {
+	if p.Composed() {
+		return f.fill(now, p.Draft())
+	}
+	whole, err := p.Built()
+	if err != nil {
+		return out, err
+	}
+	return f.asIs(whole)
 }
 
 // fill returns the packet of a draft. A frame whose fields are all set needs no way; its interface is dev, or the only one with frames.

@@ -76,6 +76,7 @@ type sender struct {
 	dead      map[hopKey]error // neighbours that have not answered; nil for send(), which fails then
 	signal    stack.Signal
 	fail      error
+	stays     bool           // packets are filled in and not sent
 	filledP   func(p *probe) // called once for each packet that was filled in; may be nil
 }
 
@@ -85,12 +86,20 @@ func (c *call) newSender(name string) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{c: c, h: c.on()}
+	return c.senderOf(list)
+}
+
+// senderOf returns a sender for packets, on the interface that the call names.
+func (c *call) senderOf(list []*packetvalue.Value) (s *sender, err error) {
+	s = &sender{c: c, h: c.on()}
 	for _, p := range list {
 		s.probes = append(s.probes, &probe{given: p})
 	}
 	s.filling = filling{h: s.h.h, resolved: func(_ clock.Instant, err error) {
 		s.resolving = false
+		if s.next == len(s.probes) {
+			return // the call has ended
+		}
 		if p := s.probes[s.next]; err != nil && s.dead == nil {
 			s.fail = s.told(p, err)
 		} else if err != nil {
@@ -99,34 +108,42 @@ func (c *call) newSender(name string) (*sender, error) {
 		}
 		s.signal.Fire()
 	}}
-	if s.filling.dev, err = c.anyDev(s.h); err != nil {
-		return nil, err
+	if c.b.Index("dev") >= 0 {
+		s.filling.dev, err = c.anyDev(s.h)
 	}
-	return s, nil
+	return s, err
 }
 
 // packets returns the packets of an argument: one, or those of a list.
 func (c *call) packets(name string) (list []*packetvalue.Value, err error) {
 	v := arg[starlark.Value](c, name)
 	if p, ok := v.(*packetvalue.Value); ok {
-		list = append(list, p)
-	} else if many, ok := v.(starlark.Iterable); ok {
-		for it := range starlark.Elements(many) {
-			p, ok := it.(*packetvalue.Value)
-			if !ok {
-				return nil, c.errorf("argument %d (%s) is a packet or a list of packets, and element %d is %s", c.b.Index(name)+1, name, len(list), article(it.Type()))
-			}
-			list = append(list, p)
-		}
-	} else {
+		v = starlark.Tuple{p}
+	}
+	many, ok := v.(starlark.Iterable)
+	if !ok {
 		return nil, c.errorf("argument %d (%s) is a packet or a list of packets, got %s", c.b.Index(name)+1, name, v.Type())
 	}
-	for _, p := range list {
-		if !p.Composed() && p.Length > len(p.Octets) {
-			return nil, c.errorf("only %d of the packet's %d octets are there: it was cut when it was captured", len(p.Octets), p.Length)
+	for it := range starlark.Elements(many) {
+		p, err := c.whole(it, len(list), name)
+		if err != nil {
+			return nil, err
 		}
+		list = append(list, p)
 	}
 	return list, nil
+}
+
+// whole returns element n of an argument as a packet all of whose octets are known.
+func (c *call) whole(v starlark.Value, n int, name string) (*packetvalue.Value, error) {
+	p, ok := v.(*packetvalue.Value)
+	switch {
+	case !ok:
+		return nil, c.errorf("argument %d (%s) is a packet or a list of packets, and element %d is %s", c.b.Index(name)+1, name, n, article(v.Type()))
+	case !p.Composed() && p.Length > len(p.Octets):
+		return nil, c.errorf("only %d of the packet's %d octets are there: it was cut when it was captured", len(p.Octets), p.Length)
+	}
+	return p, nil
 }
 
 // step sends the packets that are due. A full queue ends the turn.
@@ -156,20 +173,16 @@ func (s *sender) step(now clock.Instant) {
 // put fills a packet in, unless that is done, and sends it.
 func (s *sender) put(now clock.Instant, p *probe) (err error) {
 	if !p.filled {
-		if p.given.Composed() {
-			p.out, err = s.filling.fill(now, p.given.Draft())
-		} else if whole, e := p.given.Built(); e == nil {
-			p.out, err = s.filling.asIs(whole)
-		} else {
-			err = e
-		}
-		if err != nil {
+		if p.out, err = s.filling.ready(now, p.given); err != nil {
 			return err
 		}
 		p.filled = true
 		if s.filledP != nil {
 			s.filledP(p)
 		}
+	}
+	if s.stays {
+		return nil
 	}
 	r, octets := p.out.route, p.out.packet.Octets
 	if p.out.frame {
@@ -288,14 +301,7 @@ func builtinSend(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	s.gap = arg[time.Duration](c, "interval")
-	s.filling.port = s.h.h.EphemeralPort
-	id := uint16(0)
-	s.filling.echo = func() (_ uint16, err error) {
-		if id == 0 {
-			id, err = s.h.h.EchoID()
-		}
-		return id, err
-	}
+	s.filling.unclaimed()
 	given, count := s.probes, arg[int](c, "count")
 	defer c.t.Keeping()()
 	for round := 0; round < count && len(given) > 0; round++ {

@@ -63,6 +63,10 @@ var valueTypes = []registry.ValueType{
 		{"reason", "drop: the reason, as in drops()"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: a description of the packet in one line"},
 		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router has marked congestion) or "path" (the segment size changes)`}, {"why", "recovery: the reason"},
 	}},
+	{Name: "answering", Doc: "The result of answering(), a task that answers packets.", Fields: [][2]string{
+		{"count", "packets that arrived and matched"}, {"sent", "answers sent"}, {"lost", "packets that found 1024 others waiting, and answers that could not be sent"},
+		{"task", "the task that calls the function"},
+	}},
 	{Name: "claim", Doc: "A claim of a port or echo id. It ends with the script.", Fields: [][2]string{
 		{"protocol", `"tcp", "udp" or "icmp"`}, {"number", "the port or identifier"}, {"delivered", "packets that have arrived there"},
 	}},

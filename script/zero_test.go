@@ -37,6 +37,8 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"sr1.timeout":   zeroEcho + "assert.eq(sr1(p, timeout=0), None)", "sr1.retry": zeroEcho + "assert.eq(sr1(p, retry=0).icmp.type, 0)",
 	"sr.timeout": zeroEcho + "assert.eq(len(sr([p], timeout=0).unanswered), 1)", "sr.retry": zeroEcho + "assert.eq(len(sr([p], retry=0).answered), 1)",
 
+	"replay.speed": `assert.fails(lambda: replay([], speed=0), "speed is more than 0")`,
+
 	"DNSRR.ttl": `assert.eq(DNS(an=DNSRR("example.org", "192.0.2.1", ttl=0)).fill().dns.an[0].ttl, 0)`,
 
 	"conn.recv.timeout":         wait0(`tcp.connect("192.168.69.100:7").recv`, ""),

@@ -111,6 +111,9 @@ func (pt *Pattern) String() string {
 	return sourceText(pt.source)
 }
 
+// Calls reports whether Match may call a script's function.
+func (pt *Pattern) Calls() bool { return pt.fn != nil || len(pt.judges) > 0 }
+
 // Match reports whether a packet fits the pattern. The error is that of a script's function, or says why a composed packet can't be
 // built.
 func (pt *Pattern) Match(p *Value) (bool, error) {

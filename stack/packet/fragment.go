@@ -216,6 +216,12 @@ type datagram struct {
 // fragment that completes it. Fragments may be in any order and more than once. The fragments of a datagram are returned as they
 // are if one is missing, if two overlap and are not the same (RFC 5722 §4), or if they contradict one another. So are other packets.
 func Defragment(packets []*Packet) []*Packet {
+	return slices.DeleteFunc(DefragmentInPlace(packets), func(p *Packet) bool { return p == nil })
+}
+
+// DefragmentInPlace is Defragment with a result as long as packets: nil stands in the places of fragments that were put together, but for
+// the one that completes the datagram.
+func DefragmentInPlace(packets []*Packet) []*Packet {
 	out := slices.Clone(packets)
 	found := map[datagramKey]*datagram{}
 	for i, p := range packets {
@@ -255,7 +261,7 @@ func Defragment(packets []*Packet) []*Packet {
 		b := g.parts[0].whole(data)
 		out[i] = Dissect(b, len(b), p.First)
 	}
-	return slices.DeleteFunc(out, func(p *Packet) bool { return p == nil })
+	return out
 }
 
 // has reports whether a fragment is one of the datagram's.

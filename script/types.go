@@ -63,6 +63,13 @@ var valueTypes = []registry.ValueType{
 		{"reason", "drop: the reason, as in drops()"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: a description of the packet in one line"},
 		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router has marked congestion) or "path" (the segment size changes)`}, {"why", "recovery: the reason"},
 	}},
+	{Name: "answering", Doc: "The result of answering(), a task that answers packets.", Fields: [][2]string{
+		{"count", "packets that arrived and matched"}, {"sent", "answers sent"}, {"lost", "packets that found 1024 others waiting, and answers that could not be sent"},
+		{"task", "the task that calls the function"},
+	}},
+	{Name: "claim", Doc: "A claim of a port or echo id. It ends with the script.", Fields: [][2]string{
+		{"protocol", `"tcp", "udp" or "icmp"`}, {"number", "the port or identifier"}, {"delivered", "packets that have arrived there"},
+	}},
 	{Name: "lab", Doc: "A lab: hosts and links with one clock and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
 	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host, a switch or a station"}}},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},

@@ -31,6 +31,14 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"traceroute.size":    `assert.true(traceroute("192.168.69.100", size=0).reached)`,
 	"traceroute.timeout": `assert.true(not traceroute("192.168.69.100", max_hops=1, timeout=0).reached)`,
 
+	"claim.tcp": "assert.gt(claim(tcp=0).number, 49151)", "claim.udp": "assert.gt(claim(udp=0).number, 49151)",
+	"claim.icmp":    "assert.gt(claim(icmp=0).number, 0)",
+	"send.interval": zeroEcho + "assert.eq(send(p, count=3, interval=0), 3)\nassert.eq(now(), 0.0)",
+	"sr1.timeout":   zeroEcho + "assert.eq(sr1(p, timeout=0), None)", "sr1.retry": zeroEcho + "assert.eq(sr1(p, retry=0).icmp.type, 0)",
+	"sr.timeout": zeroEcho + "assert.eq(len(sr([p], timeout=0).unanswered), 1)", "sr.retry": zeroEcho + "assert.eq(len(sr([p], retry=0).answered), 1)",
+
+	"replay.speed": `assert.fails(lambda: replay([], speed=0), "speed is more than 0")`,
+
 	"DNSRR.ttl": `assert.eq(DNS(an=DNSRR("example.org", "192.0.2.1", ttl=0)).fill().dns.an[0].ttl, 0)`,
 
 	"conn.recv.timeout":         wait0(`tcp.connect("192.168.69.100:7").recv`, ""),
@@ -74,6 +82,11 @@ assert.eq((m.bytes, m.seconds, m.goodput, len(m.intervals)), (0, 0, 0, 0))`,
 s.attach(a); s.attach(b)
 assert.eq(a.ping("10.0.0.2", count=3, interval="1ms").received, 3)`,
 }
+
+// zeroEcho makes p an echo request, to a neighbour that needs no question.
+const zeroEcho = `neighbors.add("192.168.69.100", "02:00:00:00:00:64")
+p = IP(dst="192.168.69.100")/ICMP()
+`
 
 // wait0 returns a script that calls a function with `timeout=0`. The function has to wait.
 func wait0(fn, args string) string {

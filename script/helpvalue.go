@@ -67,6 +67,8 @@ func (s *Session) helpOn(x any) (string, error) {
 			return s.reg.Page(x.Type(), s.helpWidth())
 		}
 		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
+	case packetvalue.Any:
+		return "ANY: in a field of a pattern, any value, as long as the packet has the field\n  see also: help(\"patterns\"), NOT", nil
 	case packetvalue.Protocol:
 		return helpOnProtocol(x.Table, s.helpWidth()), nil
 	case starlark.Value:

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"smolsh/phy"
 	"smolsh/stack/packet"
@@ -108,12 +109,13 @@ func TestRefusals(t *testing.T) {
 		`IP()/5`:                           `a packet carries a packet, str or bytes, got int`,
 		`~IP()/TCP()`:                      `~ negates a whole pattern: write ~(A() / B())`,
 		`TCP(dport=[80, 443]).bytes`:       `TCP.dport is [80, 443], which only a pattern may have`,
-		`TCP(dport=NOT(None))`:             `None stands for an unset field alone`,
-		`IP(dst=range(5))`:                 `it has no numbers`,
-		`(IP()/TCP())[5]`:                  `a packet is indexed by a protocol, such as p[TCP], got int`,
-		`Ether(dst=5)`:                     `Ether.dst is a hardware address`,
-		`ICMP(type=5, quoted=5)`:           `ICMP.quoted is a packet or bytes, got int 5`,
-		`DNS(an=[[[[[[[[[[[5]]]]]]]]]]])`:  `DNS.an is a list of dicts`,
+		`TCP(dport=NOT(NOT(NOT(NOT(NOT(NOT(NOT(NOT(NOT(5))))))))))`: `too many lists in each other`,
+		`TCP(dport=NOT(None))`:            `None stands for an unset field alone`,
+		`IP(dst=range(5))`:                `it has no numbers`,
+		`(IP()/TCP())[5]`:                 `a packet is indexed by a protocol, such as p[TCP], got int`,
+		`Ether(dst=5)`:                    `Ether.dst is a hardware address`,
+		`ICMP(type=5, quoted=5)`:          `ICMP.quoted is a packet or bytes, got int 5`,
+		`DNS(an=[[[[[[[[[[[5]]]]]]]]]]])`: `DNS.an is a list of dicts`,
 		`TCP(options=[("x", [[[[[[[[[[[[[[1]]]]]]]]]]]]]])])`: `too many lists in each other`,
 	} {
 		v, err := eval(expr)
@@ -241,6 +243,39 @@ func filled(t testing.TB, p *Value) *Value {
 		t.Fatal(err)
 	}
 	return q
+}
+
+// TestSharedLists: a list of alternatives that a script changes afterwards does not change the packet. Packets that quote each other have a bound.
+func TestSharedLists(t *testing.T) {
+	ports := starlark.NewList([]starlark.Value{starlark.MakeInt(80)})
+	g := words()
+	g["ports"] = ports
+	v, err := starlark.EvalOptions(&syntax.FileOptions{}, &starlark.Thread{}, "x", "TCP(dport=ports, sport=NOT(ports))", g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := v.(*Value)
+	if err := ports.Append(starlark.MakeInt(443)); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := p.layerAt(0).Attr("dport")
+	if err := got.(*starlark.List).Append(starlark.MakeInt(1)); err != nil {
+		t.Fatal(err)
+	}
+	if want := `TCP(sport=NOT([80]), dport=[80])`; p.Code() != want {
+		t.Errorf("the packet is %s, want %s", p.Code(), want)
+	}
+	var q starlark.Value = composed(t, `IP()/UDP()`)
+	for n := range 100 {
+		g["q"] = q
+		if q, err = starlark.EvalOptions(&syntax.FileOptions{}, &starlark.Thread{}, "x", "IP()/ICMP(type=3, quoted=q)", g); err != nil {
+			if n != maxNested || !strings.Contains(err.Error(), "too many packets in each other") {
+				t.Errorf("%d packets in each other: %v", n, err)
+			}
+			return
+		}
+	}
+	t.Error("100 packets in each other")
 }
 
 // TestDifferences: the lines name the field, with the value wanted and the value there.

@@ -25,6 +25,10 @@ func TestExampleScripts(t *testing.T) {
 		{"topology.star", nil},
 		{"slaac.star", nil},
 		{"multicast.star", nil},
+		{"synscan.star", nil},
+		{"idlescan.star", nil},
+		{"mtusearch.star", nil},
+		{"fingerprint.star", nil},
 	} {
 		t.Run(strings.Join(append([]string{c.file}, c.args...), " "), func(t *testing.T) {
 			local, peer := "192.168.69.1/24", "192.168.69.100/24"
@@ -44,6 +48,7 @@ func TestExampleScripts(t *testing.T) {
 var oneFamily = map[string]string{
 	"benchmark.star":         "its subject is the segments of a connection; `smolsh bench` compares the families",
 	"server_under_test.star": "its subject is a server under test, which listens on one address",
+	"idlescan.star":          "IPv6 has no identification in its header",
 	"slaac.star":             "IPv4 has no autoconfiguration",
 	"test_arp_conflict":      "IPv6 has no ARP, and a host with an address of IPv6 does not defend it (RFC 4862 §5.4)",
 }

@@ -29,6 +29,10 @@ func TestExampleScripts(t *testing.T) {
 		{"dnsfake.star", nil},
 		{"dhcpfake.star", nil},
 		{"lyingport.star", nil},
+		{"synscan.star", nil},
+		{"idlescan.star", nil},
+		{"mtusearch.star", nil},
+		{"fingerprint.star", nil},
 	} {
 		t.Run(strings.Join(append([]string{c.file}, c.args...), " "), func(t *testing.T) {
 			local, peer := "192.168.69.1/24", "192.168.69.100/24"
@@ -50,6 +54,7 @@ var oneFamily = map[string]string{
 	"benchmark.star":         "its subject is the segments of a connection; `smolsh bench` compares the families",
 	"dhcpfake.star":          "DHCP is IPv4's (RFC 2131)",
 	"server_under_test.star": "its subject is a server under test, which listens on one address",
+	"idlescan.star":          "IPv6 has no identification in its header",
 	"slaac.star":             "IPv4 has no autoconfiguration",
 	"test_arp_conflict":      "IPv6 has no ARP, and a host with an address of IPv6 does not defend it (RFC 4862 §5.4)",
 }

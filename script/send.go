@@ -268,21 +268,25 @@ func (s *sender) idle() bool { return s.next == len(s.probes) && s.waiting == 0 
 // await calls work on the owner until it returns true; until returns the time to its next call if nothing happens before.
 func (s *sender) await(what string, work func(now clock.Instant) bool, until func(now clock.Instant) time.Duration) error {
 	for {
-		over, wait := false, time.Duration(0)
-		try := func(now clock.Instant) bool {
+		var (
+			over  bool
+			wait  time.Duration
+			since clock.Instant
+		)
+		s.c.t.Do(s.h.w, func(now clock.Instant) { over, wait, since = work(now), until(now), now })
+		if over {
+			return nil
+		}
+		err := s.c.t.Await(s.h.w, what, &s.signal, wait, func(now clock.Instant) bool {
 			over = work(now)
-			wait = until(now)
-			return over
-		}
-		s.c.t.Do(s.h.w, func(now clock.Instant) { try(now) })
-		if over {
+			left := until(now)
+			return over || left != task.Forever && (wait == task.Forever || left < wait-now.Sub(since)) // due earlier, by what has happened
+		})
+		switch {
+		case over:
 			return nil
-		}
-		if err := s.c.t.Await(s.h.w, what, &s.signal, wait, try); err != nil && err != task.ErrTimedOut {
+		case err != nil && err != task.ErrTimedOut:
 			return err
-		}
-		if over {
-			return nil
 		}
 	}
 }

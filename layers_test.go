@@ -92,6 +92,7 @@ var layers = []struct {
 	{"script/registry", layer{inside: "script/suggest script/screen stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/filter stack/wire phy stack/clock", outside: "go.starlark.net",
 		tests: "phy/capture"}},
+	{"script/handheld", layer{inside: "stack/packet stack/wire"}},
 	{"script/cursor", layer{}},
 	{"script/topic", layer{}},
 	{"script/stream", layer{}},
@@ -106,7 +107,7 @@ var layers = []struct {
 	{"script/printer", layer{inside: "script/task"}},
 	{"script/command", layer{inside: "script/task", outside: "golang.org/x/sys/unix"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/topic script/topology script/stream script/escape script/screen script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet stack/follow " +
+		inside: "script/suggest script/cursor script/topic script/topology script/stream script/escape script/screen script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue script/handheld stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet stack/follow " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",

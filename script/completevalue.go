@@ -117,14 +117,14 @@ func (f *function) param(name string, index int) (p *registry.Param) {
 	return p
 }
 
-// takesFilter reports whether an argument is a filter's expression.
+// takesFilter reports whether an argument is a filter's expression, or a pattern, which may be one.
 func (f *function) takesFilter(name string, index int) bool {
 	p := f.param(name, index)
 	return p != nil && (p.Name == "filter" || p.Kind == registry.KindPattern)
 }
 
-// hostFor returns the host from whose lab completion offers names and addresses: the one of a method, the first of a lab, otherwise
-// the one in use.
+// hostFor returns the host from whose lab completion offers names and addresses: the one of a method, the first of a lab or of a
+// station's, otherwise the one in use.
 func (s *Session) hostFor(f *function) *hostValue {
 	var l *labValue
 	switch r := f.recv.(type) {
@@ -134,6 +134,10 @@ func (s *Session) hostFor(f *function) *hostValue {
 		l = r
 	case *switchValue:
 		l = r.l
+	case *stationValue:
+		l = r.l
+	case *endValue:
+		l = r.v.l
 	}
 	if l != nil {
 		if hosts := known(l); len(hosts) > 0 {
@@ -161,7 +165,7 @@ func (s *Session) fits(f *function, at place) []string {
 		return nil
 	case f.takesFilter(at.name, at.index):
 		return s.filterWords(h, prefix)
-	case p.Kind == registry.KindEndpoint:
+	case p.Kind == registry.KindEndpoint, f.b.Name == "station.tcp" && p.Name == "endpoint":
 		return append(s.endpoints(h), h.zones(prefix)...)
 	case p.Kind == registry.KindIP:
 		return append(s.addresses(h), h.zones(prefix)...)
@@ -192,6 +196,7 @@ var vocabulary = map[string][]string{
 	"signal":      {"HUP", "INT", "KILL", "QUIT", "STOP", "CONT", "TERM", "USR1", "USR2"},
 	"proto":       {"tcp", "udp"},
 	"destination": {"default"},
+	"flags":       {"A", "FA", "PA", "R", "RA", "S", "SA"},
 	"dir":         {"both", "rx", "tx"},
 	"event":       eventNames(),
 }

@@ -48,6 +48,10 @@ func (c *call) hostAddresses(v starlark.Value) ([]netip.Addr, error) {
 	if h == nil || err != nil {
 		return nil, err
 	}
+	if h := h.(*hostValue); c.t != nil && h.lab.lab != c.lab().lab { // a packet may be for any lab: who sends it is not known yet
+		list, last := h.addrs(nil, false)
+		return append(list, last...), nil
+	}
 	return c.AddrsOf(h)
 }
 

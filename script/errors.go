@@ -195,7 +195,6 @@ var operations = map[string]string{
 	"unknown conversion %.":                          `fmt(x, 2)`,
 	"unknown conversion %0":                          `fmt(x, 2)`,
 	"unknown conversion %5":                          `fmt(x, 2)`,
-	"invalid call of non-function (protocol)":        `packets can't be composed yet; ping("192.168.69.100"), or raw.bind(99).send("data", "192.168.69.100")`,
 	"invalid call of non-function (string)":          `"%s" % x`,
 	"invalid call of non-function (module)":          `one of its functions, such as time.now(); help(time) lists them`,
 	"invalid call of non-function (list)":            `list[0]`,
@@ -237,7 +236,7 @@ func (s *Session) sourceLine(name string, n int) string {
 
 // planned holds names that the language reserves for later.
 var planned = map[string]bool{
-	"resolve": true, "dhcp": true, "wire": true, "Raw": true, "send": true, "sr": true, "sr1": true, "packetdrill": true,
+	"resolve": true, "dhcp": true, "Raw": true, "packetdrill": true,
 }
 
 // hint adds to the error about an undefined name the name that was probably meant.

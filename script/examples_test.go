@@ -25,6 +25,14 @@ func TestExampleScripts(t *testing.T) {
 		{"topology.star", nil},
 		{"slaac.star", nil},
 		{"multicast.star", nil},
+		{"arpspoofer.star", nil},
+		{"dnsfake.star", nil},
+		{"dhcpfake.star", nil},
+		{"lyingport.star", nil},
+		{"synscan.star", nil},
+		{"idlescan.star", nil},
+		{"mtusearch.star", nil},
+		{"fingerprint.star", nil},
 	} {
 		t.Run(strings.Join(append([]string{c.file}, c.args...), " "), func(t *testing.T) {
 			local, peer := "192.168.69.1/24", "192.168.69.100/24"
@@ -42,8 +50,11 @@ func TestExampleScripts(t *testing.T) {
 // oneFamily has the reason for each example and each test of examples/scenarios that is about one family alone. The others of
 // examples/scenarios run in both, and the other examples take an address of either, or try both.
 var oneFamily = map[string]string{
+	"arpspoofer.star":        "IPv6 has no ARP",
 	"benchmark.star":         "its subject is the segments of a connection; `smolsh bench` compares the families",
+	"dhcpfake.star":          "DHCP is IPv4's (RFC 2131)",
 	"server_under_test.star": "its subject is a server under test, which listens on one address",
+	"idlescan.star":          "IPv6 has no identification in its header",
 	"slaac.star":             "IPv4 has no autoconfiguration",
 	"test_arp_conflict":      "IPv6 has no ARP, and a host with an address of IPv6 does not defend it (RFC 4862 §5.4)",
 }

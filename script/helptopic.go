@@ -26,7 +26,10 @@ const topicsPage = "topics"
 func helpNamed(r *registry.Registry[*call], name string, width int) (string, error) {
 	page, err := r.Page(name, width)
 	text := topicText(name, width)
+	reason, isReason := reasonNamed(name)
 	switch {
+	case err == nil && isReason:
+		return dropHelp(reason) + "\n\n" + page, nil
 	case err == nil && text != "":
 		return page + "\n\n" + text, nil
 	case err == nil:
@@ -37,7 +40,7 @@ func helpNamed(r *registry.Registry[*call], name string, width int) (string, err
 	if p := packet.ByName(name); p != nil {
 		return helpOnProtocol(p, width), nil
 	}
-	if reason, ok := reasonNamed(name); ok {
+	if isReason {
 		return dropHelp(reason), nil
 	}
 	if n := nearestPage(r, name); n != "" {

@@ -37,9 +37,6 @@ func (l *labValue) Attr(name string) (starlark.Value, error) {
 	if name == "seed" {
 		return starlark.MakeUint64(l.lab.Seed()), nil
 	}
-	if name == "wire" {
-		return nil, fmt.Errorf("lab.wire is not there yet")
-	}
 	return suggest.Attr(l, name, l.s.member("lab", l, name))
 }
 

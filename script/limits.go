@@ -15,7 +15,7 @@ import (
 
 // limitWords are the names of a host's limits with descriptions, in the stack's order.
 var limitWords = [][2]string{
-	{"sockets", "sockets of every kind"},
+	{"sockets", "sockets of every kind, and claims"},
 	{"connections", "TCP connections, those in TIME-WAIT included"},
 	{"syn_queue", "half-open connections of one listener; further SYNs are answered with SYN cookies"},
 	{"buffers", "octets in the send and receive buffers of connections; while more than half is used, each peer's address may hold its share at most"},

@@ -124,6 +124,7 @@ func (l *labValue) traceOn(f *chooser, absolute bool) {
 	for _, h := range l.hosts() {
 		l.tracer.add(h)
 	}
+	l.s.tasks.Do(l.w, func(clock.Instant) { l.lab.OnArrival = l.tracer.arrived })
 }
 
 // traceOff ends the lab's trace.
@@ -132,6 +133,7 @@ func (l *labValue) traceOff() {
 		return
 	}
 	l.s.tasks.Do(l.w, func(clock.Instant) {
+		l.lab.OnArrival = nil
 		for _, stop := range l.tracer.stops {
 			stop()
 		}

@@ -89,7 +89,8 @@ var receivers = map[string]string{
 	"icmp_socket": `icmp.bind()`, "server": `serve("tcp", 80, echo)`, "task": `spawn(sleep, 1)`, "lab": `lab()`,
 	"link":   `local.lab.link(local.lab.host("x", "10.0.0.1/24"), local.lab.host("y", "10.0.0.2/24"))`,
 	"switch": `lab().switch("s")`, "fault": `fault("eth0", loss=0.1)`, "host": `local`, "table": `ifaces()`,
-	"capture": `capture("x.pcapng")`, "packet": "", "program": `sh("true")`, "log": `log("x.log")`,
+	"station": `wire("192.168.69.9")`, "tcp_end": `wire("192.168.69.9").tcp("192.168.69.1:80")`,
+	"capture": `capture("x.pcapng")`, "packet": "", "program": `sh("true")`, "log": `log("x.log")`, "claim": `claim(tcp=80)`, "answering": `answering(ARP(op=1), lambda p: None)`,
 	"measurement": `[peer.measure.serve(80), measure("192.168.69.100:80", "1ms")][1]`,
 }
 
@@ -313,6 +314,8 @@ var ends = map[string][2]string{
 	"conn": {"abort()", "CLOSED"}, "listener": {"close()", "closed"}, "udp_socket": {"close()", "closed"},
 	"icmp_socket": {"close()", "closed"}, "server": {"stop()", "stopped"}, "task": {"cancel()", ""}, "fault": {"off()", "off"},
 	"capture": {"stop()", "stopped"}, "log": {"stop()", "stopped"}, "raw_socket": {"close()", "closed"}, "frame_socket": {"close()", "closed"}, "subscription": {"off()", "off"},
+	"station":   {"close()", "closed"},
+	"answering": {"off()", "off"},
 }
 
 // TestHandlesShowTheirEnd: a handle that has been ended does not print as if it were in force.

@@ -96,6 +96,7 @@ type Session struct {
 	crashes  crashState
 	ending   endState
 	logs     []*logValue // logs that are written
+	claims   map[*claimValue]bool
 }
 
 // sessionFiles holds the session's files.
@@ -411,6 +412,7 @@ func (s *Session) Close() error {
 	s.hangUp()
 	s.main.Revive()
 	_ = s.main.Until("the tasks to end", func() bool { return s.tasks.Others() <= 0 })
+	s.releaseClaims()
 	for _, c := range s.watching.captures {
 		if err := c.close(s); err != nil && first == nil {
 			first = err

@@ -113,8 +113,11 @@ os.system("ls") | =sh("uname -a").out
 "%.2f" % 1.5 | =fmt(x, 2)
 tcp.connect(192.168.69.100:7) | =tcp.connect("192.168.69.100:7")
 fault("eth0", delay=20ms) | =fault("eth0", delay="20ms")
-sr1(IP(dst="10.0.0.1")/ICMP()) | =ping("192.168.69.100", count=1).received
-send(IP()) | =raw.bind(99).send("data", "192.168.69.100")
+sr1(IP(dst="10.0.0.1")/ICMP()) | routes.add("default", "…") with a router's IPv4 address
+send(IP()) | IP.dst is not set: IP(dst=…) says where the packet goes
+sendp(Ether()/IP()) | =send(Ether()/IP(dst="192.168.69.100")/ICMP())
+srp1(Ether()/IP()) | =sr1(Ether()/IP(dst="192.168.69.100")/ICMP())
+hping3 | =sr1(IP(dst="192.168.69.100")/TCP(dport=80, flags="S"))
 rdpcap("x.pcap") | read_capture("x.pcapng")
 socket.socket() | =udp.bind(5000)
 tcp.send("x") | c.send("hi")

@@ -63,9 +63,27 @@ var valueTypes = []registry.ValueType{
 		{"reason", "drop: the reason, as in drops()"}, {"dir", `drop: "rx" or "tx"`}, {"summary", "drop: a description of the packet in one line"},
 		{"episode", `recovery: "recovery", "recovered", "timeout", "undone", "probe", "marked" (a router has marked congestion) or "path" (the segment size changes)`}, {"why", "recovery: the reason"},
 	}},
+	{Name: "answering", Doc: "The result of answering(), a task that answers packets.", Fields: [][2]string{
+		{"count", "packets that arrived and matched"}, {"sent", "answers sent"}, {"lost", "packets that found 1024 others waiting, and answers that could not be sent"},
+		{"task", "the task that calls the function"},
+	}},
+	{Name: "claim", Doc: "A claim of a port or echo id. It ends with the script.", Fields: [][2]string{
+		{"protocol", `"tcp", "udp" or "icmp"`}, {"number", "the port or identifier"}, {"delivered", "packets that have arrived there"},
+	}},
 	{Name: "lab", Doc: "A lab: hosts and links with one clock and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
-	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host or a switch"}}},
+	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host, a switch or a station"}}},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
+	{Name: "station", Doc: "A station without a stack: it sends what a script says, and keeps what arrives.", Fields: [][2]string{
+		{"addr", "its first address, None without one"}, {"mac", "its hardware address"}, {"link", "the link at whose end it is, None at a switch"},
+		{"pending", "packets that have arrived and were not read"}, {"lost", "packets that arrived while 1024 were pending"},
+	}},
+	{Name: "tcp_end", Doc: "One end of a TCP connection, moved by hand. Numbers are relative to each side's first: the first octet of data has 1.", Fields: [][2]string{
+		{"local", "its address and port"}, {"peer", "the peer's, None before accept()"},
+		{"snd_nxt", "the first number that it has not sent: behind what it sent without a gap"}, {"snd_una", "the first number that the peer has not acknowledged"},
+		{"rcv_nxt", "the first number that it has not received; read packets count, pending ones do not"},
+		{"rcv_wnd", "octets that it offers to the peer"}, {"snd_wnd", "octets that the peer offers to it"},
+		{"iss", "its first sequence number, as on the wire"}, {"irs", "the peer's first sequence number, as on the wire, None before its SYN"},
+	}},
 	{Name: "fault", Doc: "A fault rule.", Fields: [][2]string{{"hits", "packets it has concerned"}}},
 	{Name: "log", Doc: "A running log, which writes the lines of print() to a file.", Fields: nil},
 	{Name: "capture", Doc: "A running capture, which writes packets to a file.", Fields: nil},

@@ -31,6 +31,14 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"traceroute.size":    `assert.true(traceroute("192.168.69.100", size=0).reached)`,
 	"traceroute.timeout": `assert.true(not traceroute("192.168.69.100", max_hops=1, timeout=0).reached)`,
 
+	"claim.tcp": "assert.gt(claim(tcp=0).number, 49151)", "claim.udp": "assert.gt(claim(udp=0).number, 49151)",
+	"claim.icmp":    "assert.gt(claim(icmp=0).number, 0)",
+	"send.interval": zeroEcho + "assert.eq(send(p, count=3, interval=0), 3)\nassert.eq(now(), 0.0)",
+	"sr1.timeout":   zeroEcho + "assert.eq(sr1(p, timeout=0), None)", "sr1.retry": zeroEcho + "assert.eq(sr1(p, retry=0).icmp.type, 0)",
+	"sr.timeout": zeroEcho + "assert.eq(len(sr([p], timeout=0).unanswered), 1)", "sr.retry": zeroEcho + "assert.eq(len(sr([p], retry=0).answered), 1)",
+
+	"replay.speed": `assert.fails(lambda: replay([], speed=0), "speed is more than 0")`,
+
 	"DNSRR.ttl": `assert.eq(DNS(an=DNSRR("example.org", "192.0.2.1", ttl=0)).fill().dns.an[0].ttl, 0)`,
 
 	"conn.recv.timeout":         wait0(`tcp.connect("192.168.69.100:7").recv`, ""),
@@ -56,18 +64,29 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"measure.duration": `peer.measure.serve(80)
 m = measure("192.168.69.100:80", 0)
 assert.eq((m.bytes, m.seconds, m.goodput, len(m.intervals)), (0, 0, 0, 0))`,
-	"measure.timeout":      wait0(`measure`, `"192.168.69.100:7", `),
-	"sniff.timeout":        "assert.eq(len(sniff(timeout=0)), 0)",
-	"tcpdump.timeout":      "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
-	"lab.run_until.within": `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
-	"watch.every":          `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
-	"lab.link.loss":        link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
+	"measure.timeout":            wait0(`measure`, `"192.168.69.100:7", `),
+	"sniff.timeout":              "assert.eq(len(sniff(timeout=0)), 0)",
+	"tcpdump.timeout":            "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
+	"lab.run_until.within":       `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,
+	"station.expect_none.within": "", "station.expect.within": "", "station.recv.timeout": "", "station.sr1.timeout": "", "station.sr1.retry": "", // testdata/script/wire.star
+	"lab.wire.delay": "", "lab.wire.jitter": "", "lab.wire.rate": "", "lab.wire.loss": "", // testdata/script/wire.star
+	"station.tcp.port": "", "station.tcp.isn": "", "station.tcp.window": "", "station.tcp.wscale": "", "tcp_end.open.timeout": "", // testdata/script/wiretcp.star
+	"tcp_end.accept.timeout": "", "tcp_end.expect_none.within": "", "tcp_end.expect.seq": "", "tcp_end.expect.ack": "", "tcp_end.expect.window": "", // testdata/script/wiretcp.star
+	"tcp_end.expect.within": "", "tcp_end.send.offset": "", "tcp_end.send.seq": "", "tcp_end.send.ack": "", "tcp_end.send.window": "", // testdata/script/wiretcp.star
+	"tcp_end.ack.window": "", "tcp_end.ack.ack": "", "tcp_end.ack.seq": "", // testdata/script/wiretcp.star
+	"watch.every":   `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
+	"lab.link.loss": link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
 	"link.set.loss": change0("loss"), "link.set.delay": change0("delay"), "link.set.jitter": change0("jitter"), "link.set.rate": change0("rate"),
 	"switch.attach.loss": switch0("loss"), "switch.attach.delay": switch0("delay"), "switch.attach.jitter": switch0("jitter"), "switch.attach.rate": switch0("rate"),
 	"lab.switch.flood": "l = lab()\ns = l.switch(\"s\", flood=0)\n" + `a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
 s.attach(a); s.attach(b)
 assert.eq(a.ping("10.0.0.2", count=3, interval="1ms").received, 3)`,
 }
+
+// zeroEcho makes p an echo request, to a neighbour that needs no question.
+const zeroEcho = `neighbors.add("192.168.69.100", "02:00:00:00:00:64")
+p = IP(dst="192.168.69.100")/ICMP()
+`
 
 // wait0 returns a script that calls a function with `timeout=0`. The function has to wait.
 func wait0(fn, args string) string {

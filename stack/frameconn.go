@@ -66,15 +66,21 @@ func (c *FrameConn) EtherType() wire.EtherType { return c.typ }
 // nil, Send uses the interface that Iface returns; ErrNotBound means that there are several. ErrInvalid means that
 // frame is shorter than an Ethernet header. Other errors: ErrTooBig, ErrDown, ErrNoFrames, ErrQueueFull, ErrClosed.
 func (c *FrameConn) Send(now clock.Instant, i *Iface, frame []byte) error {
-	h := c.host
 	if i == nil {
 		if i = c.Iface(); i == nil {
 			return ErrNotBound
 		}
 	}
-	switch {
-	case c.closed:
+	if c.closed {
 		return ErrClosed
+	}
+	return c.host.SendFrame(now, i, frame)
+}
+
+// SendFrame sends a frame by interface i, without a change. It starts with the destination address and has no frame check
+// sequence. ErrInvalid means that it is shorter than an Ethernet header. Other errors: ErrTooBig, ErrDown, ErrNoFrames, ErrQueueFull.
+func (h *Host) SendFrame(now clock.Instant, i *Iface, frame []byte) error {
+	switch {
 	case !i.hasFrames():
 		return ErrNoFrames
 	case len(frame) < wire.EthernetLen:

@@ -40,6 +40,7 @@ type network struct {
 	flights []flight
 	lose    func(from *Iface, f *phy.Frame) bool
 	sent    int
+	wrong   bool // true if the hosts are made to send packets that are damaged
 }
 
 func newNetwork(t testing.TB) *network {
@@ -99,7 +100,9 @@ func (n *network) pump() {
 					}
 					busy = true
 					n.sent++
-					sameReading(n.t, f, i.caps.Medium)
+					if !n.wrong {
+						sameReading(n.t, f, i.caps.Medium)
+					}
 					h.FrameSent(n.now, i, f, drop.None)
 					to := n.peer[i]
 					if to == nil || n.lose != nil && n.lose(i, f) {

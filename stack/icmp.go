@@ -144,6 +144,9 @@ func (h *Host) receiveError(now clock.Instant, p *packet, e errorReport, quote [
 	if q.src != p.dst && !(p.iface.loop && h.net.localAddrs[q.src] != nil) {
 		return dropped(drop.ICMPNoSocket)
 	}
+	if c := h.claimOfQuoted(&q); c != nil {
+		return c.receive(now, p)
+	}
 	v := dropped(drop.ICMPNoSocket)
 	switch q.proto {
 	case wire.ProtocolTCP:

@@ -24,20 +24,31 @@ const numIDs = 1 << 16
 // BindICMP returns a socket for an identifier; 0 chooses a free one. Errors: ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindICMP(id uint16) (*ICMPConn, error) {
 	if id == 0 {
-		free, ok := h.ports.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
-		if ok && free == 0 { // the identifier 0 is not used
-			free, ok = h.ports.icmpIDs.free(1, numIDs, nil)
+		var err error
+		if id, err = h.EchoID(); err != nil {
+			return nil, err
 		}
-		if !ok || free == 0 {
-			return nil, ErrNoPorts
-		}
-		id = uint16(free)
+	}
+	if h.claim(wire.ProtocolICMP, id) != nil {
+		return nil, ErrPortInUse
 	}
 	c, err := h.openICMP(h.sockets.icmpByID, id)
 	if err == nil {
 		h.ports.icmpIDs.add(int(id), numIDs)
 	}
 	return c, err
+}
+
+// EchoID returns an identifier for echo requests that no socket and no claim has. The identifier 0 is not used. Errors: ErrNoPorts.
+func (h *Host) EchoID() (uint16, error) {
+	free, ok := h.ports.icmpIDs.free(int(uint16(h.rng.Uint32())), numIDs, nil)
+	if ok && free == 0 {
+		free, ok = h.ports.icmpIDs.free(1, numIDs, nil)
+	}
+	if !ok || free == 0 {
+		return 0, ErrNoPorts
+	}
+	return uint16(free), nil
 }
 
 // ListenICMP returns a socket for errors about a UDP port. Errors: ErrPortInUse, ErrLimit.

@@ -8,7 +8,7 @@ import (
 // Limits bounds a host's tables, queues and rates. A zero field means the default, which the field's comment states.
 // Host.SetLimit can change the fields above Challenges while the host runs.
 type Limits struct {
-	Sockets     int // sockets of every kind, connections in TIME-WAIT included: 1,048,576
+	Sockets     int // sockets of every kind, connections in TIME-WAIT and claims included: 1,048,576
 	Connections int // TCP connections, in any state: as many as Sockets
 	SYNQueue    int // half-open connections of one listener: 1024
 	Buffers     int // octets in the send and receive buffers of connections: 1 GiB

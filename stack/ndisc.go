@@ -289,7 +289,9 @@ func (i *Iface) solicitSource(a netip.Addr) (src netip.Addr, ok bool) {
 	n := &i.host.net
 	if e := i.neigh[ipv6].Get(a); e != nil {
 		if q := &e.Pending.datagrams; q.n > 0 {
-			src = i.ownScope(netip.AddrFrom16([16]byte(q.items[q.head].frame.Bytes()[8:])))
+			if f := q.items[q.head].frame; f != nil && f.Len() >= wire.IPv6Len { // a packet that a caller has made may be shorter
+				src = i.ownScope(netip.AddrFrom16([16]byte(f.Bytes()[8:])))
+			}
 		} else if len(e.Pending.conns) > 0 {
 			src = e.Pending.conns[0].local.Addr()
 		}

@@ -38,6 +38,7 @@ type pendingPacket struct {
 	frame *phy.Frame
 	owner sendErrorSink
 	from  *Iface // interface on which a packet to be forwarded arrived; nil for the host's own packets
+	exact bool   // the packet is sent without a change, see SendPacket; its frame is nil if only the neighbour's address is wanted
 }
 
 // sendErrorSink is a socket that is notified when its datagram can't be sent.
@@ -71,6 +72,10 @@ func (i *Iface) sendPending(now clock.Instant, e *neighbor) {
 		i.neighborsOf(e.Addr).Sent(now, e)
 	}
 	for p, ok := e.Pending.datagrams.pop(); ok; p, ok = e.Pending.datagrams.pop() {
+		if p.exact {
+			i.sendExact(now, p, e.HW)
+			continue
+		}
 		if !i.enqueue(now, limitSendQueue, p.frame, e.HW) {
 			i.discard(now, p.frame, drop.QueueFull)
 		}
@@ -89,12 +94,10 @@ func (i *Iface) failPending(now clock.Instant, e *neighbor, r drop.Reason) {
 	w := e.Pending
 	e.Pending = pendingSends{}
 	for p, ok := w.datagrams.pop(); ok; p, ok = w.datagrams.pop() {
-		i.stats.txDropped++
-		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), r)
 		if p.from != nil && r == drop.NeighborFailed {
 			i.host.sendHostUnreachable(now, p.from, p.frame)
 		}
-		i.host.frames.put(p.frame)
+		i.dropPending(now, p, r)
 		if p.owner != nil {
 			p.owner.sendFailed(now, ErrHostUnreach)
 		}
@@ -118,11 +121,22 @@ func (i *Iface) addPending(now clock.Instant, e *neighbor, what pendingPacket) {
 	if q.n >= limit {
 		i.host.countRefused(limitNeighborQueue)
 		p, _ := q.pop()
-		i.stats.txDropped++
-		i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), drop.NeighborQueueFull)
-		i.host.frames.put(p.frame)
+		i.dropPending(now, p, drop.NeighborQueueFull)
+		if p.exact {
+			p.owner.sendFailed(now, ErrQueueFull)
+		}
 	}
 	q.push(what, limit)
+}
+
+// dropPending drops a packet that waited for a neighbour, for the reason r.
+func (i *Iface) dropPending(now clock.Instant, p pendingPacket, r drop.Reason) {
+	if p.frame == nil {
+		return
+	}
+	i.stats.txDropped++
+	i.host.dropTX(now, i, phy.MediumIP, p.frame.Bytes(), r)
+	i.host.frames.put(p.frame)
 }
 
 // doubt is the hardware address to which a connection sends although its neighbour is not known to be reachable.

@@ -68,6 +68,12 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 	if len(h.sockets.raw) > 0 {
 		c = h.sockets.copyToRaw(now, p)
 	}
+	if len(h.sockets.claims) > 0 {
+		if owner := h.claimOf(p); owner != nil {
+			h.countIP(p.family, mib.IPInDelivers)
+			return owner.receive(now, p)
+		}
+	}
 	if p.iface.shared {
 		if v, yes := h.kernels(p); yes {
 			return c.verdictOr(v, p.proto)

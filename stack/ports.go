@@ -24,7 +24,7 @@ type portTable struct {
 	ephemeral [numPorts]portSet            // ephemeral ports in users, as offsets from firstEphemeral
 	byDest    map[flow]*destPorts          // ports of connections, by local address, remote address and remote port
 	spare     *destPorts                   // an unused destPorts, for reuse; nil if there is none
-	icmpIDs   portSet                      // the identifiers of ICMP sockets
+	icmpIDs   portSet                      // the identifiers of ICMP sockets, and those that are claimed
 	last      [numPorts]uint16             // RFC 6056's counters
 	held      map[heldPort]int             // number of sockets of each port, connections included; nil unless the host counts them
 	avoided   portRange                    // ephemeral ports that the host does not choose

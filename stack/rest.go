@@ -57,7 +57,7 @@ func (h *Host) restSockets() error {
 		held{len(h.sockets.connsFrom), "local addresses of connections"}, held{number(h.sockets.allListeners), "listeners"}, held{number(h.sockets.allUDP), "UDP sockets"},
 		held{len(h.sockets.icmpByID), "ICMP sockets"}, held{len(h.sockets.icmpByUDP), "ICMP sockets for a UDP port"},
 		held{len(h.sockets.raw), "protocols with raw sockets"}, held{len(h.sockets.rawSenders), "peers of raw sockets"},
-		held{len(h.sockets.frames), "kinds of frame sockets"}, held{h.ports.icmpIDs.n, "ICMP identifiers"},
+		held{len(h.sockets.frames), "kinds of frame sockets"}, held{len(h.sockets.claims), "claims"}, held{h.ports.icmpIDs.n, "ICMP identifiers"},
 		held{len(h.ports.users[portsTCP]), "TCP ports with listeners"}, held{h.ports.ephemeral[portsTCP].n, "TCP ports in the set"},
 		held{len(h.ports.users[portsUDP]), "UDP ports"}, held{h.ports.ephemeral[portsUDP].n, "UDP ports in the set"},
 		held{len(h.ports.held), "ports in the count"}, held{len(h.ports.byDest), "destinations with ports of connections"}, held{h.sockets.open, "sockets in the sum"},
@@ -184,6 +184,9 @@ func (h *Host) AbortAll(now clock.Instant) {
 		for c := range sockets.all {
 			closers[c.id] = c.Close
 		}
+	}
+	for _, c := range h.sockets.claims {
+		closers[c.id] = c.Release
 	}
 	for _, id := range slices.Sorted(maps.Keys(closers)) {
 		closers[id]()

@@ -68,7 +68,7 @@ func (i *Iface) Info() IfaceInfo {
 type SocketInfo struct {
 	ID            uint64         // increases with every socket of the host, so it gives their order
 	NetID         string         // tcp, udp, icmp, raw, frames
-	State         string         // RFC 9293's name of the state for TCP; for UDP ESTABLISHED if connected, otherwise UNCONN
+	State         string         // RFC 9293's name of the state for TCP; for UDP ESTABLISHED if connected, otherwise UNCONN; CLAIMED for a claim
 	RecvQ, SendQ  int            // octets; for a listener, the number of pending connections and the backlog
 	Local, Remote netip.AddrPort // the port is a raw socket's protocol, or a frame socket's EtherType
 	TCP           *tcp.Info      // variables of a connection; nil for other sockets
@@ -121,6 +121,11 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 			})
 		}
 	}
+	for key, c := range h.sockets.claims {
+		infos = append(infos, SocketInfo{
+			ID: c.id, NetID: key.proto.String(), State: stateClaimed, RecvQ: c.queue.charged, Local: netip.AddrPortFrom(netip.Addr{}, key.number),
+		})
+	}
 	slices.SortFunc(infos, func(a, b SocketInfo) int {
 		if al, bl := a.listening(), b.listening(); al != bl {
 			if al {
@@ -133,4 +138,6 @@ func (h *Host) SocketInfos(now clock.Instant) []SocketInfo {
 	return infos
 }
 
-func (s *SocketInfo) listening() bool { return s.NetID == "tcp" && s.TCP == nil }
+func (s *SocketInfo) listening() bool {
+	return s.NetID == "tcp" && s.TCP == nil && s.State != stateClaimed
+}

@@ -24,6 +24,7 @@ type socketTable struct {
 	raw        map[wire.Protocol]*roll[*RawConn]
 	rawSenders map[rawPeer]*roll[*RawConn]
 	frames     map[frameKind]*roll[*FrameConn]
+	claims     map[claimKey]*Claim
 	open       int    // sockets of every kind
 	lastID     uint64 // identifier of the newest socket
 }
@@ -40,6 +41,7 @@ func (t *socketTable) init() {
 	t.raw = make(map[wire.Protocol]*roll[*RawConn])
 	t.rawSenders = make(map[rawPeer]*roll[*RawConn])
 	t.frames = make(map[frameKind]*roll[*FrameConn])
+	t.claims = make(map[claimKey]*Claim)
 }
 
 // register counts a new socket and returns its identifier. Errors: ErrLimit.
@@ -203,5 +205,8 @@ func (t *socketTable) each(fn func(s *socket)) {
 		for c := range list.all {
 			fn(&c.socket)
 		}
+	}
+	for _, c := range t.claims { // map order does not matter
+		fn(&c.socket)
 	}
 }

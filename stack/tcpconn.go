@@ -113,7 +113,7 @@ func (h *Host) dialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 			return nil, err
 		}
 		local = netip.AddrPortFrom(local.Addr(), port)
-	} else if h.sockets.conns[h.net.flowOf(local, remote)] != nil {
+	} else if h.claim(wire.ProtocolTCP, local.Port()) != nil || h.sockets.conns[h.net.flowOf(local, remote)] != nil {
 		return nil, ErrPortInUse
 	}
 	if err := h.holdPort(portsTCP, local); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"smolsh/stack/clock"
 	"smolsh/stack/tcp"
+	"smolsh/stack/wire"
 )
 
 // TCPListener is a socket in LISTEN.
@@ -64,6 +65,9 @@ func (h *Host) listenTCP(local netip.AddrPort, only6 bool, backlog int, cfg tcp.
 		local = netip.AddrPortFrom(local.Addr(), port)
 	}
 	key, port := h.net.flowOf(local, netip.AddrPort{}), local.Port()
+	if h.claim(wire.ProtocolTCP, port) != nil {
+		return nil, ErrPortInUse
+	}
 	if isAny(local.Addr()) {
 		if h.ports.anyInUse(portsTCP, fs, port) {
 			return nil, ErrPortInUse

@@ -112,7 +112,7 @@ func (h *Host) openUDP(local, remote netip.AddrPort, only6 bool) (*UDPConn, erro
 			return nil, err
 		}
 		local = netip.AddrPortFrom(local.Addr(), port)
-	} else if h.udpPortTaken(local, remote, fs) {
+	} else if h.claim(wire.ProtocolUDP, local.Port()) != nil || h.udpPortTaken(local, remote, fs) {
 		return nil, ErrPortInUse
 	}
 	if err := h.holdPort(portsUDP, local); err != nil {

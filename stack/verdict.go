@@ -65,6 +65,7 @@ type Verdict struct {
 	State    tcp.State     // the connection's state after the segment
 	Listener bool          // true if a listener received the packet
 	Raw      bool          // true if only raw sockets, or frame sockets, received it
+	Claimed  bool          // true if a claim received it
 	Held     bool          // true for a fragment that waits for other fragments
 	MLD      bool          // true for an overheard message of MLD
 	Kernel   bool          // true for an overheard packet of the kernel with which the host shares the interface's addresses
@@ -100,6 +101,10 @@ func (v Verdict) String() string {
 		return "frame socket"
 	case v.Raw:
 		return "raw " + v.Proto.String()
+	case v.Claimed && v.Proto == wire.ProtocolICMP:
+		return fmt.Sprintf("claim of icmp id %d", v.Port)
+	case v.Claimed:
+		return fmt.Sprintf("claim of %v :%d", v.Proto, v.Port)
 	case v.Listener:
 		return fmt.Sprintf("listener :%d, %s", v.Port, v.State)
 	case v.Probe != tcp.NoProbe:

@@ -7,6 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"smolsh/cmd/smolsh/doctor"
+	"smolsh/phy/tap/taptest"
 )
 
 // probes is a script that queries the kernel, and changes everything during traffic with it.
@@ -75,6 +80,15 @@ func TestProbesOfTheKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := run("", smolsh(t), "--device", "tap:tap0", file); err != nil || !strings.HasSuffix(out, "\ndone\n") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestPacketsByHandLive runs testdata/script/proof/send.star on a private lab: packets that a script composes, with the kernel at the other end.
+func TestPacketsByHandLive(t *testing.T) {
+	taptest.Need(t, os.Geteuid() == 0 && unix.Access(doctor.TUNPath, unix.R_OK|unix.W_OK) == nil, "root with "+doctor.TUNPath, "run the tests as root, with the tun module loaded")
+	out, err := run("", smolsh(t), "../../testdata/script/proof/send.star")
+	if lines := strings.Split(strings.TrimSpace(out), "\n"); err != nil || lines[len(lines)-1] != "done" {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -81,6 +81,11 @@ func TestNginxUnderTest(t *testing.T) {
 	underTest(t, `(?s)\n6 passed, 0 failed `, "test", "--live", "../../examples/live/nginx.star")
 }
 
+// TestHandheldLive: TCP ends that are moved by hand make their moves against the kernel, in both families.
+func TestHandheldLive(t *testing.T) {
+	underTest(t, `(?s)\n10 passed, 0 failed `, "test", "--live", "../../examples/live/handheld.star")
+}
+
 // underTest runs smolsh on the private lab as root, because another user need not be able to run this user's python3.
 func underTest(t *testing.T, says string, args ...string) {
 	t.Helper()

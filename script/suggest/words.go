@@ -61,7 +61,8 @@ traceroute6 tracepath mtr tracert | traceroute("192.168.69.100")
 ndisc6 | ndping("fdaa::100")
 rdisc6 radvd | routers(), prefixes() and addrs()
 nmap scan | catch(tcp.connect, "192.168.69.100:80").error
-hping hping3 arpspoof | raw.bind(99).send("data", "192.168.69.100")
+hping hping3 | sr1(IP(dst="192.168.69.100")/TCP(dport=80, flags="S"))
+arpspoof | answering(ARP(op=1), fn), where fn returns the reply to a request
 sysctl ulimit | limits()
 ethtool | ifaces()
 brctl bridge | lab().switch("s")
@@ -70,10 +71,11 @@ plot graph ladder draw chart | tcp.connect("192.168.69.100:7", log=1000).log(), 
 why explain | drops(), and help("nd conflict") for its reasons
 packetdrill | a.on("packet", lambda p: print(p.summary()), filter="tcp"), and smolsh test FILE.star
 measure | c.info() of a connection c
-follow replay write_capture | read_capture("x.pcapng"), which is a list of packets
-wire claim answering | frames.bind(0x88b5) sends and receives whole frames
-sr1 sr srp srp1 | ping("192.168.69.100", count=1).received
-send sendp Raw fuzz fragment | raw.bind(99).send("data", "192.168.69.100")
+follow write_capture | read_capture("x.pcapng"), which is a list of packets
+wire | frames.bind(0x88b5) sends and receives whole frames
+srp srp1 | sr1(Ether()/IP(dst="192.168.69.100")/ICMP())
+sendp | send(Ether()/IP(dst="192.168.69.100")/ICMP())
+fuzz | fault("eth0", corrupt=0.5)
 hexdump ls_packet summary | p = sniff("icmp", count=1)[0], then p.show() and p.hexdump()
 rdpcap PcapReader | read_capture("x.pcapng")
 wrpcap PcapWriter | capture("x.pcapng")

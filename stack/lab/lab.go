@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"smolsh/stack"
+	"smolsh/stack/clock"
 	"smolsh/stack/wire"
 )
 
@@ -13,16 +14,19 @@ import (
 type Lab struct {
 	// OnPort, if set, is called on the owner with each port that a host of the lab gets on a link or device.
 	OnPort func(p *Port)
+	// OnArrival, if set, is called on the owner with each frame that arrives at a station without a stack. It must not change the frame.
+	OnArrival func(st *BareStation, now clock.Instant, frame []byte)
 
-	world    *World
-	seed     uint64
-	hosts    []*Host
-	byName   map[string]*Host
-	macs     map[wire.HardwareAddr]bool // addresses of all interfaces
-	links    []*Link
-	switches []*Switch
-	cut      map[pair]bool // pairs of hosts that are partitioned
-	captures []*captureFile
+	world        *World
+	seed         uint64
+	hosts        []*Host
+	byName       map[string]*Host
+	macs         map[wire.HardwareAddr]bool // addresses of all interfaces
+	links        []*Link
+	switches     []*Switch
+	cut          map[pair]bool // pairs of hosts that are partitioned
+	stationsMade uint64        // stations ever made, which numbers their hardware addresses
+	captures     []*captureFile
 }
 
 // New makes an empty lab in w. Labs of one world with equal seeds behave equally, whatever other labs the world has.

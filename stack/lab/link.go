@@ -72,7 +72,7 @@ type Link struct {
 	ownMTU bool // true if the MTU was configured, and does not follow from the ends
 	up     bool
 	faults *fault.Set
-	a, b   *Port       // b is nil if the far end is a switch
+	a, b   *Port       // b is nil if the far end is a switch or a station
 	uplink *SwitchPort // device of the switch whose MTU the link follows; nil for most links
 	ab, ba direction
 }
@@ -168,7 +168,7 @@ func (k *Link) Config() LinkConfig { return k.cfg }
 // queue and loss. While there is a rule, frames on the link are of wire size.
 func (k *Link) Faults() *fault.Set { return k.faults }
 
-// Ports returns the link's ends in the order of Lab.Link. b is nil if the second end is a switch.
+// Ports returns the link's ends in the order of Lab.Link. b is nil if the second end is a switch or a station.
 func (k *Link) Ports() (a, b *Port) { return k.a, k.b }
 
 // Up reports whether the link is up; a partition does not count.

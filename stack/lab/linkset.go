@@ -66,10 +66,13 @@ func (k *Link) Set(cfg LinkConfig) error {
 	return nil
 }
 
-// Ends returns the name of the first host, and that of the second one or of the switch.
+// Ends returns the name of the first host, and that of the second one, of the switch, or of the station.
 func (k *Link) Ends() (a, b string) {
-	if p, ok := k.ab.to.(*SwitchPort); ok {
-		return k.a.host.Name(), p.sw.name
+	switch to := k.ab.to.(type) {
+	case *SwitchPort:
+		return k.a.host.Name(), to.sw.name
+	case *BareStation:
+		return k.a.host.Name(), to.Name()
 	}
 	return k.a.host.Name(), k.b.host.Name()
 }

@@ -64,3 +64,13 @@ func (w *World) noteDrop(f *phy.Frame, at string, why drop.Reason, link bool) {
 		r.add(what)
 	}
 }
+
+// noteArrival records that the frame f has arrived at a station.
+func (w *World) noteArrival(f *phy.Frame, at string) {
+	if f.Trail == 0 {
+		return
+	}
+	for _, r := range w.records.trails[f.Trail].records {
+		r.add(at + ": arrived")
+	}
+}

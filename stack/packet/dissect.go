@@ -97,7 +97,7 @@ func OfMedium(b []byte, m phy.Medium) *Packet { return Dissect(b, len(b), First(
 // add reads the lengths in the header at offset at, whose protocol is proto, and appends the layer.
 func (p *Packet) add(proto *Protocol, at, end int) Layer {
 	l := Layer{Protocol: proto, packet: p, index: len(p.Layers), begin: at, body: end, end: end}
-	if proto.variants != "" {
+	if proto.variants != 0 {
 		if n, ok := l.Uint(proto.kind); ok {
 			if v := p.carried(proto.variants, n); v != nil {
 				l.Protocol, proto = v, v
@@ -177,6 +177,9 @@ func (l *Layer) headerLen() int {
 			return room
 		}
 		return octets
+	}
+	if l.Protocol.whole {
+		return min(l.Protocol.fixed, room)
 	}
 	bits := 0
 	for i := range l.Protocol.Fields {

@@ -141,7 +141,11 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 	if f.When != nil && !f.When(l) {
 		return 0, false
 	}
-	v, ok = l.bits(l.start(f), f.Bits)
+	at := f.at
+	if at < 0 {
+		at = l.start(f)
+	}
+	v, ok = l.bits(at, f.Bits)
 	if f.Factor > 1 {
 		v *= uint64(f.Factor)
 	}

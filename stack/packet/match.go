@@ -99,9 +99,8 @@ func (l Layer) fits(f *Field, v any) bool {
 		return false
 	}
 	got := l.packet.Octets[from:to]
-	if a, ok := v.(netip.Addr); ok && a.Is4() && f.Kind == Addr {
-		want := a.As4()
-		return bytes.Equal(got, want[:])
+	if a, ok := v.(netip.Addr); ok && f.Kind == Addr {
+		return address(got) == a.WithZone("")
 	}
 	want, err := f.encode(v)
 	if err != nil {

@@ -1,0 +1,250 @@
+package lab
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/drop"
+	"smolsh/stack/wire"
+)
+
+// bareRig is a host a, with a station at the end of its link or at a switch.
+type bareRig struct {
+	w  *World
+	l  *Lab
+	a  *Host
+	st *BareStation
+}
+
+func newBareRig(t *testing.T, switched bool, cfg StationConfig) *bareRig {
+	t.Helper()
+	w := NewWorld()
+	l := New(w, 1)
+	a, err := l.AddHost(HostConfig{Name: "a", Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fd00::1/64")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &bareRig{w: w, l: l, a: a}
+	if switched {
+		s := l.Switch("s")
+		if _, err := s.Attach(a, LinkConfig{}); err != nil {
+			t.Fatal(err)
+		}
+		r.st, err = s.Wire(cfg)
+	} else {
+		r.st, err = l.Wire(a, cfg, LinkConfig{Delay: time.Millisecond})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(clock.Instant(3 * time.Second)) // duplicate address detection
+	return r
+}
+
+// datagram sends a UDP datagram to the address and returns the first datagram that reaches the station.
+func (r *bareRig) datagram(t *testing.T, to string) *Arrival {
+	t.Helper()
+	dst := netip.MustParseAddrPort(to)
+	u, err := r.a.BindUDP(netip.AddrPortFrom(netip.Addr{}, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.w.Called()
+	if err := u.Send(r.w.Now(), []byte("hello"), dst); err != nil {
+		t.Fatal(err)
+	}
+	r.w.Kick()
+	r.w.Advance(r.w.Now().Add(5 * time.Second))
+	u.Close()
+	for _, a := range r.st.Arrived() {
+		h, p, _ := wire.ParseEthernet(a.Frame)
+		if h.Type == wire.EtherTypeIPv4 && p[9] == 17 || h.Type == wire.EtherTypeIPv6 && p[6] == 17 {
+			r.st.Take(a.Number)
+			return &a
+		}
+	}
+	return nil
+}
+
+var bareAddrs = []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("fd00::9")}
+
+func TestStationAnswersForItsAddresses(t *testing.T) {
+	for _, switched := range []bool{false, true} {
+		r := newBareRig(t, switched, StationConfig{Addrs: bareAddrs})
+		for _, to := range []string{"10.0.0.9:5", "[fd00::9]:5"} {
+			if r.datagram(t, to) == nil {
+				t.Errorf("switched %v: nothing reached %s", switched, to)
+			}
+		}
+		for _, to := range []string{"10.0.0.8:5", "[fd00::8]:5"} {
+			if r.datagram(t, to) != nil {
+				t.Errorf("switched %v: the station answered for %s", switched, to)
+			}
+		}
+		if mac, ok := r.st.Neighbor(netip.MustParseAddr("10.0.0.1")); !ok || mac.IsZero() {
+			t.Errorf("the station has not learnt its neighbour")
+		}
+		r.st.Close()
+		if err := r.l.Conservation(); err != nil {
+			t.Error(err)
+		}
+		if err := r.w.Drain(10000); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSilentStationAnswersNothing(t *testing.T) {
+	r := newBareRig(t, false, StationConfig{Addrs: bareAddrs, Silent: true})
+	for _, to := range []string{"10.0.0.9:5", "[fd00::9]:5"} {
+		if r.datagram(t, to) != nil {
+			t.Errorf("the silent station answered for %s", to)
+		}
+	}
+	requests := 0
+	for _, a := range r.st.Arrived() {
+		if h, _, _ := wire.ParseEthernet(a.Frame); h.Type == wire.EtherTypeARP {
+			requests++
+		}
+	}
+	if requests == 0 {
+		t.Error("no request has arrived")
+	}
+}
+
+// TestStationAsks resolves the host's addresses of both families.
+func TestStationAsks(t *testing.T) {
+	for _, switched := range []bool{false, true} {
+		r := newBareRig(t, switched, StationConfig{Addrs: bareAddrs})
+		clear(r.st.neighbors)
+		for _, a := range []string{"10.0.0.1", "fd00::1"} {
+			at := netip.MustParseAddr(a)
+			if err := r.st.Ask(r.w.Now(), at); err != nil {
+				t.Fatal(err)
+			}
+			r.w.Advance(r.w.Now().Add(time.Second))
+			if mac, ok := r.st.Neighbor(at); !ok || mac != (wire.HardwareAddr{2, 0, 0, 0, 0, 1}) {
+				t.Errorf("%s is at %v, %v", a, mac, ok)
+			}
+		}
+	}
+}
+
+// TestStationIsBounded floods a station with frames from many addresses: it keeps so many, and counts the others.
+func TestStationIsBounded(t *testing.T) {
+	r := newBareRig(t, false, StationConfig{Addrs: bareAddrs})
+	before := len(r.st.Arrived())
+	for i := range 3 * stationFrames {
+		frame := make([]byte, wire.EthernetLen+wire.IPv4Len)
+		eth := wire.Ethernet{Dst: r.st.mac, Src: wire.HardwareAddr{2, 9, 0, 0, byte(i >> 8), byte(i)}, Type: wire.EtherTypeIPv4}
+		ip := wire.IPv4{TTL: 1, Protocol: 99, Src: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), Dst: bareAddrs[0]}
+		ip.Put(frame[eth.Put(frame):])
+		r.st.receive(r.w.Now(), frame)
+	}
+	if got := len(r.st.Arrived()); got != stationFrames || len(r.st.neighbors) > stationNeighbors {
+		t.Errorf("%d frames and %d neighbours kept", got, len(r.st.neighbors))
+	}
+	if got, want := r.st.Lost(), uint64(before+2*stationFrames); got != want {
+		t.Errorf("%d lost, want %d", got, want)
+	}
+}
+
+func TestStationErrors(t *testing.T) {
+	r := newBareRig(t, false, StationConfig{Addrs: bareAddrs})
+	now := r.w.Now()
+	for _, c := range []struct {
+		octets int
+		want   error
+	}{{13, drop.Truncated}, {1515, drop.TooBig}, {1 << 17, drop.TooBig}, {1514, nil}} {
+		if err := r.st.Send(now, make([]byte, c.octets)); err != c.want {
+			t.Errorf("%d octets: %v, want %v", c.octets, err, c.want)
+		}
+	}
+	r.st.Link().SetUp(false)
+	if err := r.st.Send(now, make([]byte, 60)); err != drop.LinkDown {
+		t.Errorf("a link that is down: %v", err)
+	}
+	r.st.Close()
+	r.st.Close()
+	if err := r.st.Send(now, make([]byte, 60)); err != ErrStationClosed {
+		t.Errorf("closed: %v", err)
+	}
+	if _, err := r.l.Wire(r.a, StationConfig{MAC: wire.HardwareAddr{1}}, LinkConfig{}); err == nil {
+		t.Error("a group's hardware address was accepted")
+	}
+	b, _ := r.l.AddHost(HostConfig{Name: "b", Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.9/24")}})
+	if _, err := r.l.Wire(b, StationConfig{Addrs: bareAddrs}, LinkConfig{}); err == nil {
+		t.Error("the host's own address was accepted")
+	}
+}
+
+// TestShareLink inserts a switch in the middle of a connection: it continues, and a station joins both hosts.
+func TestShareLink(t *testing.T) {
+	w := NewWorld()
+	l := New(w, 1)
+	a, _ := l.AddHost(HostConfig{Name: "a", Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+	b, _ := l.AddHost(HostConfig{Name: "b", Addrs: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}})
+	k, err := l.Link(a, b, LinkConfig{Delay: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := b.BindUDP(netip.AddrPortFrom(netip.Addr{}, 5))
+	v, _ := a.BindUDP(netip.AddrPortFrom(netip.Addr{}, 6))
+	exchange := func(what string) {
+		t.Helper()
+		w.Called()
+		at := w.Now()
+		if err := v.Send(at, []byte("x"), netip.MustParseAddrPort("10.0.0.2:5")); err != nil {
+			t.Fatal(err)
+		}
+		w.Kick()
+		w.Advance(at.Add(time.Second))
+		var room [10]byte
+		n, from, err := u.Recv(room[:])
+		if n != 1 || err != nil {
+			t.Fatalf("%s: %d %v", what, n, err)
+		}
+		if err := u.Send(w.Now(), []byte("y"), from); err != nil {
+			t.Fatal(err)
+		}
+		w.Kick()
+		w.Advance(w.Now().Add(time.Second))
+		if n, _, err := v.Recv(room[:]); n != 1 || err != nil {
+			t.Fatalf("%s, back: %d %v", what, n, err)
+		}
+	}
+	exchange("before")
+	s, err := k.Share()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := k.Share(); again != s {
+		t.Error("a second switch was made")
+	}
+	exchange("shared")
+	st, err := s.Wire(StationConfig{Addrs: bareAddrs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{"10.0.0.1", "10.0.0.2"} {
+		_ = st.Ask(w.Now(), netip.MustParseAddr(at))
+		w.Advance(w.Now().Add(time.Second))
+		if _, ok := st.Neighbor(netip.MustParseAddr(at)); !ok {
+			t.Errorf("%s has not answered the station", at)
+		}
+	}
+	l.Partition(a, b)
+	if !l.isCut(a, b) {
+		t.Error("not partitioned")
+	}
+	u.Close()
+	v.Close()
+	if err := l.Conservation(); err != nil {
+		t.Error(err)
+	}
+	if err := w.Drain(10000); err != nil {
+		t.Error(err)
+	}
+}

@@ -57,6 +57,7 @@ var layers = []struct {
 	{"phy", layer{inside: "stack/wire stack/drop"}},
 	{"stack/reassembly", layer{inside: "phy stack/wire stack/clock stack/buf stack/drop"}},
 	{"stack/packet", layer{inside: "phy stack/wire", outside: "github.com/gopacket/gopacket golang.org/x/net/dns/dnsmessage"}},
+	{"stack/follow", layer{inside: "stack/packet stack/wire stack/buf", tests: "phy"}},
 	{"stack/filter", layer{inside: "phy stack/wire stack/drop", tests: "stack/packet"}},
 	{"phy/fault", layer{inside: "phy stack/wire stack/filter stack/clock stack/drop"}},
 	{"phy/capture", layer{inside: "phy stack/wire stack/filter stack/drop",
@@ -68,6 +69,9 @@ var layers = []struct {
 		tests:   "phy/tap/taptest"}},
 	{"phy/raw", layer{inside: "phy phy/netif stack/wire stack/drop",
 		outside: "golang.org/x/sys/unix github.com/vishvananda/netlink",
+		tests:   "phy/tap/taptest"}},
+	{"phy/portclaim", layer{inside: "stack/wire",
+		outside: "golang.org/x/sys/unix github.com/google/nftables github.com/mdlayher/netlink",
 		tests:   "phy/tap/taptest"}},
 	{"phy/unixport", layer{inside: "phy stack/wire stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/tap/taptest"}},
@@ -102,7 +106,7 @@ var layers = []struct {
 	{"script/printer", layer{inside: "script/task"}},
 	{"script/command", layer{inside: "script/task", outside: "golang.org/x/sys/unix"}},
 	{"script", layer{
-		inside: "script/suggest script/cursor script/topic script/topology script/stream script/escape script/screen script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet " +
+		inside: "script/suggest script/cursor script/topic script/topology script/stream script/escape script/screen script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet stack/follow " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",
@@ -112,10 +116,10 @@ var layers = []struct {
 		inside:  "script stack/lab/live stack/lab stack phy/ifconfig phy/tap stack/tcp stack/clock",
 		outside: "github.com/creack/pty github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/screen script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix golang.org/x/sys/windows"}},
-	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/raw phy/tap phy/unixport",
+	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/portclaim phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script/suggest script stack/lab/live stack/lab stack phy phy/ifconfig phy/tap phy/raw phy/unixport phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script/suggest script stack/lab/live stack/lab stack phy phy/ifconfig phy/tap phy/raw phy/portclaim phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"golang.org/x/sys/unix",

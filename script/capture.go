@@ -14,7 +14,7 @@ import (
 	"smolsh/script/table"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
-	"smolsh/stack/filter"
+	"smolsh/stack/lab"
 )
 
 // captureValue is a capture file being written.
@@ -23,12 +23,20 @@ type captureValue struct {
 	w     *task.World
 	path  string
 	file  *capture.Writer
-	done  func()         // lets other calls write the file again
-	of    string         // the host, or "all"
-	only  *filter.Filter // nil for every packet
+	done  func()   // lets other calls write the file again
+	of    string   // the host, or "all"
+	only  *chooser // nil for every packet
 	since clock.Instant
 	also  func()       // ends the capture's part in another world; nil without one
 	stop  func() error // nil once it has been stopped
+}
+
+// chooser returns what chooses the packets to write, nil for every packet.
+func (v *captureValue) chooser() lab.Chooser {
+	if v.only == nil {
+		return nil
+	}
+	return v.only
 }
 
 // captureDrain is the time that a capture waits at its end for the reader of a FIFO.
@@ -69,10 +77,10 @@ func (v *captureValue) close(s *Session) error {
 }
 
 // capturer is the method CaptureTo of a host, a lab or a world.
-type capturer func(cw *capture.Writer, only *filter.Filter) (stop func() error, err error)
+type capturer func(cw *capture.Writer, only lab.Chooser) (stop func() error, err error)
 
 // startCapture begins a capture. The file is opened on another goroutine.
-func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter, start capturer) (*captureValue, error) {
+func (t *taskValue) startCapture(w *task.World, path string, only *chooser, start capturer) (*captureValue, error) {
 	s := t.s
 	v := &captureValue{s: s, w: w, path: path, of: "all", only: only}
 	var err error
@@ -93,7 +101,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *filter.Filter
 	}
 	s.tasks.Do(w, func(now clock.Instant) {
 		v.since = now
-		v.stop, err = start(v.file, only)
+		v.stop, err = start(v.file, v.chooser())
 	})
 	if err != nil {
 		v.done()
@@ -138,7 +146,7 @@ func builtinCapture(c *call) (starlark.Value, error) {
 
 // startCapture begins a capture with the call's path and filter. The argument of is the host's name, or "all".
 func (c *call) startCapture(w *task.World, of string, start capturer) (starlark.Value, error) {
-	only, err := c.filter()
+	only, err := c.filter(w)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (f *function) param(name string, index int) (p *registry.Param) {
 // takesFilter reports whether an argument is a filter's expression.
 func (f *function) takesFilter(name string, index int) bool {
 	p := f.param(name, index)
-	return p != nil && (p.Name == "filter" || p.Name == "match" && f.b.Name == "fault")
+	return p != nil && (p.Name == "filter" || p.Kind == registry.KindPattern)
 }
 
 // hostFor returns the host from whose lab completion offers names and addresses: the one of a method, the first of a lab, otherwise

@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"smolsh/script/packetvalue"
+	"smolsh/script/screen"
 	"smolsh/stack/packet"
 )
 
 // helpOnProtocol returns help on a protocol: a line for each field.
-func helpOnProtocol(p *packet.Protocol) string {
+func helpOnProtocol(p *packet.Protocol, width int) string {
 	lines := []string{
 		fmt.Sprintf("%s: %s", p.Name, p.Doc),
 		fmt.Sprintf("  %s composes it. A packet has it as p.%s and p[%s]; fields(%s) is a table.", composing(p), p.Attr, p.Name, p.Name),
@@ -18,7 +19,7 @@ func helpOnProtocol(p *packet.Protocol) string {
 		f := &p.Fields[i]
 		lines = append(lines, fmt.Sprintf("  %-12s %s", f.Name, fieldText(p, f)))
 	}
-	return strings.Join(append(lines, `  see also: help("compose"), help("patterns")`), "\n")
+	return screen.Fold(strings.Join(append(lines, `  see also: help("compose"), help("patterns")`), "\n"), width, 13)
 }
 
 // composing returns a call that makes the protocol's layer.
@@ -82,7 +83,7 @@ func protocolChapter() string {
 // protocolFields returns the names of the fields that a call of the protocol takes.
 func protocolFields(p *packet.Protocol) (names []string) {
 	for i := range p.Fields {
-		if f := &p.Fields[i]; !f.Derived() || f.Write != nil {
+		if f := &p.Fields[i]; (!f.Derived() || f.Write != nil) && p != packet.Raw && p != packet.Padding { // those have load, a word of Starlark
 			names = append(names, f.Name)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/filter"
 	"smolsh/stack/packet"
 	"smolsh/stack/tcp"
 )
@@ -47,8 +46,8 @@ type subscription struct {
 	name string
 	kind stack.EventKind
 	t    *taskValue
-	w    *task.World    // world whose time the handler's wait may advance; nil for a host of another lab
-	only *filter.Filter // filter for packets and drops; nil for all
+	w    *task.World // world whose time the handler's wait may advance; nil for a host of another lab
+	only *chooser    // filter for packets and drops; nil for all
 
 	// Only the goroutine that owns the host's world uses the following fields.
 	cancel func()
@@ -91,9 +90,9 @@ func (v *subscription) AttrNames() []string {
 
 func eventBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "on", Sig: "event, fn, filter=None", Kinds: "str fn str", Host: true, Result: "subscription",
+		{Name: "on", Sig: "event, fn, filter=None", Kinds: "str fn pattern", Host: true, Result: "subscription",
 			Args: `event: "tcp" (a connection changed its state), "connection" (one was established), "neighbor", "conflict" (another station uses our address), "address" (an address was added or removed, or is tentative, preferred, deprecated or a duplicate now), "drop", "packet" (a packet arrived or was sent, and is fn's argument), "link" (an interface went up or down, or its MTU changed) or "recovery" (a sender found losses, timed out, sent a probe or undid a reduction); fn: a function that a new task calls with each event; ` +
-				`filter: tcpdump's expression, for "packet" and "drop"`,
+				filterArg + `, for "packet" and "drop"`,
 			Doc:     "Call fn with every event of a kind from now on; the caller continues.",
 			Example: `o = on("connection", lambda e: print(e.peer)); tcp.connect("192.168.69.100:7").close(); sleep("1ms"); o.off()`,
 			See:     "trace, drops, every", Fn: builtinOn},
@@ -125,7 +124,7 @@ func builtinOn(c *call) (starlark.Value, error) {
 		v.w = v.h.w // a handler's wait advances no lab but the session's own
 	}
 	var err error
-	if v.only, err = c.filter(); err != nil {
+	if v.only, err = c.filter(v.h.w); err != nil {
 		return nil, err
 	}
 	if v.only != nil && name != packetEvent && kind != stack.EventDrop {
@@ -165,7 +164,7 @@ func builtinOn(c *call) (starlark.Value, error) {
 
 // take queues an event for the handler. The owner calls it during a call to the host.
 func (v *subscription) take(ev stack.Event) {
-	if ev.Kind != v.kind || v.only != nil && !v.only.Match(ev.Octets, ev.Medium) {
+	if ev.Kind != v.kind || !v.only.Match(ev.Octets, ev.Medium) {
 		return
 	}
 	if v.room() {
@@ -177,7 +176,7 @@ func (v *subscription) take(ev stack.Event) {
 
 // takePacket queues an observed packet for the handler.
 func (v *subscription) takePacket(ev *stack.PacketEvent) {
-	if ev.Repeated() || v.only != nil && !v.only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
+	if ev.Repeated() || !v.only.event(ev) {
 		return
 	}
 	if v.room() {

@@ -3,18 +3,15 @@ package script
 import (
 	"fmt"
 	"maps"
-	"strings"
 
 	"go.starlark.net/starlark"
 
 	"smolsh/phy"
 	"smolsh/phy/fault"
-	"smolsh/script/packetvalue"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
-	"smolsh/stack/filter"
 )
 
 // ruleValue is the value of fault(): a fault rule, which applies until it is removed.
@@ -84,8 +81,8 @@ const (
 func faultBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "fault", Sig: `dev_or_link, dir="both", match=None, nth=None, every=None, ` + effectSig,
-			Kinds: "any str any ints int:1.. " + effectKinds,
-			Args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter or a function of a packet; ` +
+			Kinds: "any str pattern ints int:1.. " + effectKinds,
+			Args: `dev_or_link: an interface's row or name, or a link; dir: "both", "rx", "tx", on a link "a->b"; match: a filter, a pattern, or a function of a packet; ` +
 				`nth: numbers of the matches to select, counted from 1 in each direction; every: select one match in this many; ` + effectArgs,
 			Result: "fault", See: "faults, fault.set, fault.off",
 			Doc:     "Add a fault rule to an interface or a link; if no effect is stated, it drops what matches.",
@@ -209,57 +206,22 @@ func (c *call) faultPlace(v *ruleValue) (a, b string, err error) {
 	return "", "", c.errorf("argument 1 (dev_or_link) is an interface's name or row, or a link, got %s%s", x.Type(), hint)
 }
 
-// faultMatch sets the rule's predicate from match=: a filter, or a function of a packet.
+// faultMatch sets the rule's predicate from match=: a filter, a pattern, or a function of a packet.
 func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
-	switch m := arg[starlark.Value](c, "match").(type) {
-	case nil, starlark.NoneType:
-		return nil
-	case starlark.String:
-		f, err := filter.Compile(string(m))
-		if err != nil {
-			return c.errorf("match: %v", err)
-		}
-		r.Match = f.Match
-	case starlark.Callable:
-		r.MatchWay = c.s.predicateOf(m, v)
+	f, err := c.chooser(v.w, "match")
+	switch {
+	case err != nil || f == nil:
+		return err
+	case f.pattern.Calls():
+		r.MatchWay = f.passing(v)
 	default:
-		return c.errorf("match is a filter string or a function of a packet, got %s", m.Type())
+		r.Match = f.Match
 	}
 	return nil
 }
 
 // predicateSteps is the number of steps that a packet function may compute per packet.
 const predicateSteps = 100_000
-
-// predicateOf returns a frame predicate that calls a Starlark function and limits its steps. The predicate prints the
-// first error, and then matches no more frames.
-func (s *Session) predicateOf(fn starlark.Callable, at *ruleValue) func(d fault.Dir, frame []byte, m phy.Medium) bool {
-	thread := &starlark.Thread{Name: fn.Name(), Print: s.print}
-	dead := false
-	w, dev := at.w, at.where[strings.LastIndexByte(at.where, '.')+1:]
-	return func(d fault.Dir, frame []byte, m phy.Medium) (matched bool) {
-		if dead {
-			return false
-		}
-		s.tasks.Predicate(!w.Virtual(), func() {
-			p := packetvalue.New(environment{s}, frame, m, &packetvalue.Sighting{Time: w.Now(), Dev: dev, Dir: at.way(d)})
-			thread.Uncancel()
-			thread.Steps = 0
-			thread.SetMaxExecutionSteps(predicateSteps)
-			v, err := starlark.Call(thread, fn, starlark.Tuple{p}, nil)
-			if err != nil {
-				dead = true
-				if s.trouble("match="+fn.Name(), err) {
-					return
-				}
-				s.out.Offer([]byte(s.clean(s.report(err)) + "\n(the fault's match function is not asked any more)"))
-				return
-			}
-			matched = bool(v.Truth())
-		})
-		return matched
-	}
-}
 
 // way returns the text for a direction. On a link it contains the names of the ends.
 func (v *ruleValue) way(d fault.Dir) string {

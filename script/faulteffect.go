@@ -8,6 +8,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"smolsh/phy/fault"
+	"smolsh/script/packetvalue"
 )
 
 // The names of a rule's arguments, in the order in which describe prints them.
@@ -157,6 +158,9 @@ func (v *ruleValue) describe() {
 
 func effectText(name string, x any) string {
 	text := fmt.Sprint(x)
+	if p, ok := x.(*packetvalue.Value); ok {
+		text = p.Code()
+	}
 	if _, list := x.([]int); list {
 		text = strings.ReplaceAll(text, " ", ", ")
 	}

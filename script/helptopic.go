@@ -38,7 +38,7 @@ func helpNamed(r *registry.Registry[*call], name string, width int) (string, err
 		return text, nil
 	}
 	if p := packet.ByName(name); p != nil {
-		return helpOnProtocol(p), nil
+		return helpOnProtocol(p, width), nil
 	}
 	if isReason {
 		return dropHelp(reason), nil

@@ -67,8 +67,10 @@ func (s *Session) helpOn(x any) (string, error) {
 			return s.reg.Page(x.Type(), s.helpWidth())
 		}
 		return x.Type() + ": ." + strings.Join(x.AttrNames(), " ."), nil
+	case packetvalue.Any:
+		return "ANY: in a field of a pattern, any value, as long as the packet has the field\n  see also: help(\"patterns\"), NOT", nil
 	case packetvalue.Protocol:
-		return helpOnProtocol(x.Table), nil
+		return helpOnProtocol(x.Table, s.helpWidth()), nil
 	case starlark.Value:
 		return x.Type() + ": " + registry.Brief(x), nil
 	}

@@ -95,10 +95,10 @@ func labBuiltins() []*builtin {
 			Doc: "Drop every packet between two hosts.", Example: linked + `l.partition(a, b)`, Fn: labPartition},
 		{Name: "lab.heal",
 			Doc: "End every partition.", Example: linked + `l.partition(a, b); l.heal()`, Fn: labHeal},
-		{Name: "lab.trace", Sig: "filter=None, absolute=False", Kinds: "any bool", Args: "filter: tcpdump's expression, or False to stop; " + absoluteArg, See: "trace, lab.capture",
+		{Name: "lab.trace", Sig: "filter=None, absolute=False", Kinds: "any bool", Args: filterArg + ", or False to stop; " + absoluteArg, See: "trace, lab.capture",
 			Doc:     "Print a line per packet of every host, where it is received, or where it was lost; l.trace(False) stops.",
 			Example: linked + `l.trace("icmp"); a.ping("10.0.0.2", count=1); l.trace(False)`, Fn: labTrace},
-		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", See: "capture, lab.trace, captures",
+		{Name: "lab.capture", Sig: "path, filter=None", Kinds: "outfile pattern", Args: filterArg, Result: "capture", See: "capture, lab.trace, captures",
 			Doc: "Write every packet of every host to a file, once, as sent, with its fate at each receiver as comment.", Example: two + `l.capture("x.pcapng")`, Fn: labCapture},
 	}
 }
@@ -354,7 +354,7 @@ func labHeal(c *call) (starlark.Value, error) {
 
 func labTrace(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
-	f, stop, err := c.traceFilter()
+	f, stop, err := c.traceFilter(l.w)
 	switch {
 	case err != nil:
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
-	"smolsh/stack/filter"
 	"smolsh/stack/lab"
 	"smolsh/stack/wire"
 )
@@ -82,7 +81,7 @@ func (s *Session) captureWorld(w *task.World) {
 	}
 	var stop func() error
 	var err error
-	s.tasks.Do(w, func(clock.Instant) { stop, err = w.World().CaptureInto(v.file, v.only) })
+	s.tasks.Do(w, func(clock.Instant) { stop, err = w.World().CaptureInto(v.file, v.chooser()) })
 	if err != nil {
 		return // an error of the file, which the end of the capture reports
 	}
@@ -118,7 +117,7 @@ type labTracer struct {
 }
 
 // traceOn traces the lab's hosts, those yet to be added too, in place of an earlier trace of the lab.
-func (l *labValue) traceOn(f *filter.Filter, absolute bool) {
+func (l *labValue) traceOn(f *chooser, absolute bool) {
 	l.traceOff()
 	l.tracer = &labTracer{tracer: &tracer{s: l.s, lab: true, filter: f}}
 	l.tracer.seqs.Known, l.tracer.seqs.Absolute = l.tracer.initialSequence, absolute

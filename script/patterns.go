@@ -8,9 +8,9 @@ import (
 
 func patternBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "packet.matches", Sig: "pattern", Kinds: "any", Args: "pattern: a packet in which unset fields match anything, ~packet, a filter string, or a function of the packet",
+		{Name: "packet.matches", Sig: "pattern", Kinds: "pattern", Args: "pattern: a packet in which unset fields match anything, ~packet, a filter string, or a function of the packet",
 			Result: "bool", Pure: true, See: "NOT, packet.differences", Doc: "Whether the packet fits a pattern.", Example: `(IP()/TCP(dport=80)).matches(TCP(dport=range(1, 1024), flags=NOT("R")))`, Fn: packetMatches},
-		{Name: "packet.differences", Sig: "pattern", Kinds: "any", Args: "pattern: as of packet.matches",
+		{Name: "packet.differences", Sig: "pattern", Kinds: "pattern", Args: "pattern: as of packet.matches",
 			Result: "list", Pure: true, See: "packet.matches", Doc: `The fields by which the packet fails a pattern, as lines such as "tcp.flags: want SA, got RA".`,
 			Example: `(IP()/TCP(flags="RA")).differences(TCP(flags="SA"))`, Fn: packetDifferences},
 		{Name: "NOT", Sig: "x", Kinds: "any", Args: "x: a value, list of alternatives, range, function of the value, or ANY", Result: "pattern", Pure: true, See: "packet.matches",

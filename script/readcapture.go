@@ -12,7 +12,6 @@ import (
 	"smolsh/phy/capture"
 	"smolsh/script/packetvalue"
 	"smolsh/stack/clock"
-	"smolsh/stack/filter"
 	"smolsh/stack/packet"
 )
 
@@ -24,13 +23,22 @@ const (
 
 func builtinReadCapture(c *call) (starlark.Value, error) {
 	path := arg[string](c, "path")
-	only, err := c.filter()
+	only, err := c.filter(c.s.home)
 	if err != nil {
 		return nil, err
+	}
+	if arg[bool](c, "lazy") {
+		return c.readLazily(path, only)
 	}
 	most := maxRead + 1 // which is too many
 	if c.Given("count") {
 		most = arg[int](c, "count")
+	}
+	judge := only // of those that are read, by a function that needs the interpreter
+	if only != nil && only.pattern.Calls() {
+		only, most = nil, maxRead+1
+	} else {
+		judge = nil
 	}
 	c.s.flushCaptures()
 	var got []*capture.Record
@@ -42,9 +50,25 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, readError(path, err)
 	}
-	list := make([]starlark.Value, len(got))
-	for i, rec := range got {
-		list[i] = recorded(c.s, rec)
+	if c.Given("count") {
+		most = arg[int](c, "count")
+	}
+	list := []starlark.Value{}
+	for _, rec := range got {
+		if c.t.Err() != nil {
+			return nil, c.t.Err()
+		}
+		p := recorded(c.s, rec)
+		if judge != nil {
+			if ok, err := judge.pattern.Match(p); err != nil {
+				return nil, err
+			} else if !ok {
+				continue
+			}
+		}
+		if list = append(list, p); len(list) == most {
+			break
+		}
 	}
 	return starlark.NewList(list), nil
 }
@@ -61,7 +85,7 @@ func (c *call) warn(path string, warnings []string) {
 
 // readPackets reads the packets of a file that match the filter, at most the number most. It blocks while reading the
 // file blocks. warnings are the warnings up to the place where reading ended, also after an error.
-func readPackets(path string, only *filter.Filter, most int) (got []*capture.Record, warnings []string, err error) {
+func readPackets(path string, only *chooser, most int) (got []*capture.Record, warnings []string, err error) {
 	r, err := capture.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +101,7 @@ func readPackets(path string, only *filter.Filter, most int) (got []*capture.Rec
 			return nil, nil, fmt.Errorf("%w (count=%d gives those before it)", err, len(got))
 		case err != nil:
 			return nil, nil, err
-		case only != nil && !only.MatchHead(rec.Frame()):
+		case !only.record(rec):
 			continue
 		}
 		octets += len(rec.Data)
@@ -92,7 +116,7 @@ func readPackets(path string, only *filter.Filter, most int) (got []*capture.Rec
 	return got, nil, nil
 }
 
-var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them", maxRead, maxReadOctets>>20)
+var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them, lazy=True reads them one by one", maxRead, maxReadOctets>>20)
 
 // readError returns an error that names the file and its fault.
 func readError(path string, err error) error {

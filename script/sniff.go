@@ -28,7 +28,7 @@ func sighted(s *Session, ev *stack.PacketEvent) *packetvalue.Value {
 
 func builtinSniff(c *call) (starlark.Value, error) {
 	h := c.on()
-	only, err := c.filter()
+	only, err := c.filter(h.w)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func builtinSniff(c *call) (starlark.Value, error) {
 	)
 	c.t.Do(h.w, func(clock.Instant) {
 		cancel = h.h.Observe(func(ev *stack.PacketEvent) {
-			if len(got) == most || ev.Repeated() || only != nil && !only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
+			if len(got) == most || ev.Repeated() || !only.event(ev) {
 				return
 			}
 			if got = append(got, sighted(c.s, ev)); len(got) == most {

@@ -8,11 +8,11 @@ import (
 
 	"smolsh/phy"
 	"smolsh/script/packetvalue"
+	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
-	"smolsh/stack/filter"
 	"smolsh/stack/packet"
 )
 
@@ -22,7 +22,7 @@ type tracer struct {
 	name   string // printed in front of the device where there are several hosts
 	lab    bool   // true for a trace of a lab's hosts: each frame is printed once, with the host's name in front of the device's
 	seqs   packet.Sequences
-	filter *filter.Filter
+	filter *chooser
 	cancel func()
 
 	printed int // number of packets printed
@@ -30,29 +30,32 @@ type tracer struct {
 
 // newTracer returns a tracer of a host's packets. Sequence numbers are printed relative to the initial ones of the
 // host's connections.
-func (s *Session) newTracer(h *hostValue, f *filter.Filter) *tracer {
+func (s *Session) newTracer(h *hostValue, f *chooser) *tracer {
 	return &tracer{s: s, name: s.prefix(h), filter: f, seqs: packet.Sequences{Known: h.h.InitialSequence}}
 }
 
 // absoluteArg explains an argument of the builtins that print lines.
 const absoluteArg = "absolute: whether TCP's sequence numbers are the wire's, rather than relative to a connection's first"
 
+// filterArg explains an argument that chooses packets.
+const filterArg = "filter: tcpdump's expression, a pattern, or a function of a packet"
+
 func traceBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "trace", Sig: "filter=None, last=None, absolute=False", Kinds: "any int:1..1000 bool", Host: true, See: "tcpdump, capture, drops",
-			Args: `filter: tcpdump's expression, or False to stop; last: number of past packets to print, instead of future ones; ` + absoluteArg, Result: "list",
+			Args: filterArg + `, or False to stop; last: number of past packets to print, instead of future ones; ` + absoluteArg, Result: "list",
 			Doc:     "Print a line for each packet from now on; with last=, print past packets and return them; trace(False) stops.",
 			Example: `trace("icmp"); ping("192.168.69.100", count=1); trace(False); trace(last=2)[0].show()`, Fn: builtinTrace},
-		{Name: "tcpdump", Sig: "filter=None, timeout=, absolute=False", Kinds: "str duration bool", Args: absoluteArg, Host: true, See: "trace, capture",
+		{Name: "tcpdump", Sig: "filter=None, timeout=, absolute=False", Kinds: "pattern duration bool", Args: filterArg + "; " + absoluteArg, Host: true, See: "trace, capture",
 			Doc: "Print a line for each packet until Ctrl-C, then their number.", Example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, Fn: builtinTcpdump},
-		{Name: "sniff", Sig: "filter=None, count=None, timeout=", Kinds: "str int:1..100000 duration", Host: true, Result: "list", See: "trace, tcpdump",
-			Args:    "count: number of packets to wait for (by default 100000)",
+		{Name: "sniff", Sig: "filter=None, count=None, timeout=", Kinds: "pattern int:1..100000 duration", Host: true, Result: "list", See: "trace, tcpdump",
+			Args:    filterArg + "; count: number of packets to wait for (by default 100000)",
 			Doc:     "Wait for packets and return them as a list; after timeout or Ctrl-C, the packets received so far.",
 			Example: `after("10ms", lambda: ping("192.168.69.100", count=1)); sniff("icmp", count=2)[0].ip.dst`, Fn: builtinSniff},
-		{Name: "capture", Sig: "path, filter=None", Kinds: "outfile str", Result: "capture", Host: true, See: "trace, lab.capture, captures, read_capture",
+		{Name: "capture", Sig: "path, filter=None", Kinds: "outfile pattern", Args: filterArg, Result: "capture", Host: true, See: "trace, lab.capture, captures, read_capture",
 			Doc: "Write every packet to a file: pcapng, or classic pcap when the name ends in .pcap.", Example: `capture("x.pcapng")`, Fn: builtinCapture},
-		{Name: "read_capture", Sig: "path, filter=None, count=None", Kinds: "infile str int:1..100000", Result: "list", See: "capture, sniff",
-			Args:    "path: a pcapng or pcap file, which may be compressed with gzip; count: largest number of packets to read",
+		{Name: "read_capture", Sig: "path, filter=None, count=None, lazy=False", Kinds: "infile pattern int:1..100000 bool", Result: "list", See: "capture, sniff, write_capture, follow",
+			Args:    "path: a pcapng or pcap file, which may be compressed with gzip; " + filterArg + "; count: largest number of packets to read; lazy: True for a value that for loops read packet by packet, whatever the file's size",
 			Doc:     "Return a capture file's packets. A capture may be writing it; comments are verdicts, times count from 1970.",
 			Example: `c = capture("x.pcapng"); ping("192.168.69.100", count=1); c.stop(); read_capture("x.pcapng", "icmp")[1].summary()`, Fn: builtinReadCapture},
 		{Name: "captures", Result: "table", Fields: fieldsOf(captureColumns), See: "capture, read_capture",
@@ -63,7 +66,7 @@ func traceBuiltins() []*builtin {
 
 func builtinTrace(c *call) (starlark.Value, error) {
 	h := c.on()
-	f, stop, err := c.traceFilter()
+	f, stop, err := c.traceFilter(h.w)
 	if err != nil {
 		return nil, err
 	}
@@ -79,32 +82,22 @@ func builtinTrace(c *call) (starlark.Value, error) {
 }
 
 // traceFilter returns the filter of a trace, nil where the call has none; stop is true for False.
-func (c *call) traceFilter() (f *filter.Filter, stop bool, err error) {
-	switch v := arg[starlark.Value](c, "filter").(type) {
-	case nil, starlark.NoneType:
-	case starlark.Bool:
-		return nil, !bool(v), nil
-	case starlark.String:
-		if f, err = filter.Compile(string(v)); err != nil {
-			return nil, false, c.errorf("%v", err)
-		}
-	default:
-		return nil, false, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
+func (c *call) traceFilter(w *task.World) (f *chooser, stop bool, err error) {
+	v := arg[starlark.Value](c, "filter")
+	if off, ok := v.(starlark.Bool); ok {
+		return nil, !bool(off), nil
 	}
-	return f, false, nil
+	if v != nil && v != starlark.None {
+		if _, err := registry.KindPattern.Convert(v); err != nil {
+			return nil, false, c.errorf("argument 1 (filter) is %s, or False, got %s", registry.KindPattern.Describe(), v.Type())
+		}
+	}
+	f, err = c.filter(w)
+	return f, false, err
 }
 
-// filter returns the call's filter, nil where it has none.
-func (c *call) filter() (*filter.Filter, error) {
-	if !c.Given("filter") {
-		return nil, nil
-	}
-	f, err := filter.Compile(arg[string](c, "filter"))
-	if err != nil {
-		return nil, c.errorf("%v", err)
-	}
-	return f, nil
-}
+// filter returns the call's filter for packets of a world, nil where it has none.
+func (c *call) filter(w *task.World) (*chooser, error) { return c.chooser(w, "filter") }
 
 // builtinTcpdump traces packets until it is interrupted, in addition to other traces.
 func builtinTcpdump(c *call) (starlark.Value, error) {
@@ -112,7 +105,7 @@ func builtinTcpdump(c *call) (starlark.Value, error) {
 	t := c.s.newTracer(h, nil)
 	t.seqs.Absolute = arg[bool](c, "absolute")
 	var err error
-	if t.filter, err = c.filter(); err != nil {
+	if t.filter, err = c.filter(h.w); err != nil {
 		return nil, err
 	}
 	h.do(func(clock.Instant) { t.cancel = h.h.Observe(t.packet) })
@@ -138,7 +131,7 @@ func packetCount(n int) string {
 }
 
 // traceLast prints the last packets and returns them. If nothing was recorded so far, it starts recording.
-func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int, absolute bool) starlark.Value {
+func (s *Session) traceLast(h *hostValue, f *chooser, n int, absolute bool) starlark.Value {
 	r := s.record(h)
 	var list []seen
 	h.do(func(clock.Instant) { list = r.all() })
@@ -152,7 +145,7 @@ func (s *Session) traceLast(h *hostValue, f *filter.Filter, n int, absolute bool
 			// Even a packet that is not printed passes line: it may begin a connection, to which later numbers are
 			// relative.
 			what := t.line(p.head[:p.n], p.medium, p.gso)
-			if f == nil || f.MatchHead(p.head[:p.n], p.length, p.medium) {
+			if f.recent(p) {
 				lines = append(lines, t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, p.marks.After(p.verdict.String())))
 				packets = append(packets, p.packet(s))
 			}
@@ -181,7 +174,7 @@ func (s *Session) prefix(h *hostValue) string {
 	return h.name + "."
 }
 
-func (s *Session) traceOn(h *hostValue, f *filter.Filter, absolute bool) {
+func (s *Session) traceOn(h *hostValue, f *chooser, absolute bool) {
 	s.traceOff(h)
 	t := s.newTracer(h, f)
 	t.seqs.Absolute = absolute
@@ -203,7 +196,7 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	if ev.Repeated() || t.lab && arrives(ev) {
 		return
 	}
-	if t.filter != nil && !t.filter.Match(ev.Frame.Bytes(), medium) {
+	if !t.filter.event(ev) {
 		return
 	}
 	t.printed++

@@ -41,7 +41,7 @@ const (
 func (h *Host) defendAddr(now clock.Instant, a netip.Addr, hw wire.HardwareAddr) {
 	h.countConflict(a)
 	i := h.net.localAddrs[a]
-	if !i.addresses.defended[a].Due(now) {
+	if i.shared || !i.addresses.defended[a].Due(now) {
 		return
 	}
 	if i.addresses.defended == nil {
@@ -118,7 +118,7 @@ func (i *Iface) probeAddr(now clock.Instant, p netip.Prefix, origin AddrOrigin) 
 		return nil, ErrDown
 	case i.addrProbe(c.addr) != nil:
 		return nil, ErrExists
-	case i.caps.Medium != phy.MediumEthernet:
+	case i.caps.Medium != phy.MediumEthernet || i.shared:
 		c.assign(now)
 		c.done = true
 		return c, nil
@@ -319,7 +319,11 @@ func (i *Iface) probe(a netip.Addr) {
 }
 
 // announce sends an ARP announcement of a (RFC 5227 §2.3), or an unsolicited neighbour advertisement (RFC 4861 §7.2.6).
+// The kernel has announced the addresses of a shared interface.
 func (i *Iface) announce(a netip.Addr) {
+	if i.shared {
+		return
+	}
 	if a.Is6() {
 		i.advertise(a)
 		return

@@ -101,13 +101,13 @@ func (a *advertiser) upkeep() clock.Instant {
 
 // Advertise makes the host advertise itself as a router of IPv6 on the interface, with the prefixes of the addresses that were added
 // there by hand. It turns forwarding on. A nil cfg ends that; hosts on the link then forget the router (RFC 4861 §6.2.5).
-// ErrInvalid: the interface has no neighbours, an MTU that the link can't have, a DNS server that is no IPv6 address, or too many.
+// ErrInvalid: the interface has no neighbours or is shared with the kernel, an MTU that the link can't have, a DNS server that is no IPv6 address, or too many.
 func (i *Iface) Advertise(now clock.Instant, cfg *Advertising) error {
 	if cfg == nil {
 		i.stopAdvertising(now)
 		return nil
 	}
-	if i.loop || !i.hasNeighbors() || len(cfg.DNS) > maxAdvertsOfDNS || cfg.MTU != 0 && (cfg.MTU < wire.MinMTU6 || cfg.MTU > i.MTU()) {
+	if i.loop || i.shared || !i.hasNeighbors() || len(cfg.DNS) > maxAdvertsOfDNS || cfg.MTU != 0 && (cfg.MTU < wire.MinMTU6 || cfg.MTU > i.MTU()) {
 		return ErrInvalid
 	}
 	for _, a := range cfg.DNS {

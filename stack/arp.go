@@ -32,7 +32,7 @@ func (h *Host) receiveARP(now clock.Instant, i *Iface, src wire.HardwareAddr, b 
 	if len(i.addresses.probes) > 0 && !a.SenderHW.IsZero() && i.abandonIfInUse(now, &a) {
 		return dropped(drop.ARPConflict)
 	}
-	ours := h.net.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback()
+	ours := h.net.localAddrs[a.TargetIP] == i && !a.TargetIP.IsLoopback() && !i.shared // the kernel answers for a shared address
 	if request && a.SenderIP.IsUnspecified() {
 		switch {
 		case !ours && a.SenderHW == i.mac: // our own probe, reflected by a device on the link

@@ -96,9 +96,11 @@ var errorForms = [...][numFamilies]errorForm{
 //   - a packet in a link-layer broadcast: checkAddresses has dropped one that is not also to an IP broadcast address;
 //   - an IPv4 fragment other than the first, which names no socket;
 //   - a packet whose source is not a single host: nobody could receive the error.
+//
+// On a shared interface errors are the kernel's.
 func (p *packet) mayCauseError(e icmpError) bool {
 	toGroup := p.family == ipv6 && (e.kind == packetTooBig || e.kind == parameterProblem && e.code == wire.ParamUnknownOption)
-	return !p.isError() && (toGroup || !p.broadcast) && (p.family == ipv6 || p.fragment.offset == 0) && unicast(p.src)
+	return !p.iface.shared && !p.isError() && (toGroup || !p.broadcast) && (p.family == ipv6 || p.fragment.offset == 0) && unicast(p.src)
 }
 
 // isError reports whether the packet is an ICMP error or a redirect, or ICMP that cannot be parsed and may be one.

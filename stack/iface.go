@@ -21,6 +21,7 @@ type IfaceConfig struct {
 	IPv6   bool           // true if the interface speaks IPv6 without an address of it; see EnableIPv6
 	Loop   bool           // true for the loop interface, by which the host reaches its own addresses
 	Hidden bool           // true if the tables omit the interface
+	Shared bool           // true if MAC and Addrs are also those of the operating system's kernel on the same cable; see shared.go
 }
 
 // minMTU is the smallest MTU of an IPv4 link (RFC 791 §3.2), maxMTU the largest value of a length field, and
@@ -41,6 +42,7 @@ type Iface struct {
 	index  uint16 // position among the host's interfaces
 	loop   bool
 	hidden bool
+	shared bool // true if the kernel has the same addresses
 	up     bool // true if the interface is switched on and its link is up
 
 	off, linkDown bool
@@ -114,7 +116,7 @@ func (o AddrOrigin) String() string { return originNames[o] }
 // AddIface adds an interface, sets it up, and announces its addresses. It leaves out addresses that AddAddr refuses.
 func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 	i := &Iface{
-		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, up: true,
+		host: h, name: cfg.Name, caps: cfg.Caps, mac: cfg.MAC, loop: cfg.Loop, hidden: cfg.Hidden, shared: cfg.Shared, up: true,
 		index:  uint16(len(h.net.ifaces)),
 		groups: ifaceGroups{byAddr: make(map[netip.Addr]*membership)},
 	}
@@ -124,6 +126,9 @@ func (h *Host) AddIface(now clock.Instant, cfg IfaceConfig) *Iface {
 		i.mac = cfg.Caps.MAC
 	}
 	h.net.ifaces = append(h.net.ifaces, i)
+	if i.shared {
+		h.countPorts()
+	}
 	if h.net.zones[i.name] == nil {
 		h.net.zones[i.name] = i
 	}
@@ -334,9 +339,10 @@ func (i *Iface) SetMTU(mtu int) error {
 	return nil
 }
 
-// SetMAC changes the hardware address and announces the interface's addresses under it.
+// SetMAC changes the hardware address and announces the interface's addresses under it. ErrInvalid: a is no station's address, or
+// the kernel has the interface's address too.
 func (i *Iface) SetMAC(now clock.Instant, a wire.HardwareAddr) error {
-	if a.IsGroup() || a.IsZero() {
+	if a.IsGroup() || a.IsZero() || i.shared {
 		return ErrInvalid
 	}
 	i.mac = a

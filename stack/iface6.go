@@ -64,8 +64,9 @@ func (i *Iface) mtuChanged() {
 	}
 }
 
-// shouldRun6 reports whether the interface can send packets of IPv6 to a link.
-func (i *Iface) shouldRun6() bool { return i.up && !i.loop && i.speaksIPv6() }
+// shouldRun6 reports whether the host makes addresses, looks for routers and reports groups on the interface: it can send packets of
+// IPv6 to a link, and the kernel does not do these things there.
+func (i *Iface) shouldRun6() bool { return i.up && !i.loop && !i.shared && i.speaksIPv6() }
 
 // IPv6 reports whether the interface speaks IPv6.
 func (i *Iface) IPv6() bool { return i.speaksIPv6() }

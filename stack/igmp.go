@@ -25,9 +25,9 @@ type igmpReports struct {
 }
 
 // reportable reports whether IGMP reports the group. It never reports 224.0.0.1 (RFC 2236 §6), and no group on the loop
-// or on an interface that is down.
+// on an interface that is down, or on a shared one.
 func (m *membership) reportable() bool {
-	return m.group.Is4() && m.group != wire.AllHosts && !m.iface.loop && m.iface.up
+	return m.group.Is4() && m.group != wire.AllHosts && !m.iface.loop && !m.iface.shared && m.iface.up
 }
 
 // announceGroup reports a new membership. It repeats the report after a random time, since the first may be lost.

@@ -68,6 +68,9 @@ func (h *Host) receiveEthernet(now clock.Instant, i *Iface, f *phy.Frame) Verdic
 	if eth.Src.IsGroup() {
 		return dropped(drop.BadSourceMAC)
 	}
+	if i.shared && eth.Src == i.mac {
+		return Verdict{Kind: Overheard, Kernel: true} // a frame that the kernel has sent
+	}
 	group, ipv6Group := eth.Dst.IsGroup(), eth.Dst[0] == 0x33 && eth.Dst[1] == 0x33 // RFC 2464 §7
 	if group {
 		ipv4Group := eth.Dst[0] == 0x01 && eth.Dst[1] == 0x00 && eth.Dst[2] == 0x5e && eth.Dst[3] < 0x80
@@ -130,6 +133,8 @@ func (h *Host) receiveIPv4(now clock.Instant, i *Iface, f *phy.Frame, b []byte, 
 		return h.deliver(now, p)
 	}
 	switch r := h.checkIPv4Addresses(p, group); {
+	case i.shared && (r == drop.NotForUs || r == drop.MulticastUnknown):
+		return h.leaveToKernel(p)
 	case r == drop.NotForUs && h.net.forwarding && !group:
 		return h.forward(now, p)
 	case r == drop.MulticastUnknown:

@@ -45,6 +45,9 @@ func (p *packet) scoped(a netip.Addr) netip.Addr {
 func (h *Host) receiveIPv6(now clock.Instant, i *Iface, f *phy.Frame, b []byte, group bool) Verdict {
 	p := &packet{frame: f, iface: i, family: ipv6}
 	if !i.speaksIPv6() {
+		if i.shared {
+			return Verdict{Kind: Overheard, Kernel: true}
+		}
 		if p.parse(b) == nil && p.dst.IsMulticast() {
 			if v := h.receiveUnknownGroup(p); v.Kind == Overheard {
 				return v
@@ -61,6 +64,8 @@ func (h *Host) receiveIPv6(now clock.Instant, i *Iface, f *phy.Frame, b []byte, 
 	switch r := h.checkIPv6Addresses(p, group); {
 	case r == drop.NDConflict:
 		return h.receiveOwnSource(now, p)
+	case i.shared && (r == drop.NotForUs || r == drop.MulticastUnknown):
+		return h.leaveToKernel(p)
 	case r == drop.NotForUs && h.net.forwarding && !group:
 		return h.forward(now, p)
 	case r == drop.MulticastUnknown:

@@ -157,7 +157,7 @@ func (h *Host) receiveAdvertisement(now clock.Instant, p *packet) Verdict {
 		i.sendPending(now, e)
 	case e == nil && ok && h.net.forwarding && h.net.isNeighbor(i, target):
 		h.heard(now, i, target, hw) // RFC 9131 §6.1.1
-	case e == nil && p.dst.IsMulticast():
+	case e == nil && (p.dst.IsMulticast() || i.shared):
 		return h.overhearND()
 	case e == nil:
 		return dropped(drop.NDUnsolicited)
@@ -256,7 +256,7 @@ func (i *Iface) advertise(a netip.Addr) {
 // host (RFC 9131 §6.1.2). The advertisement does not override an entry of theirs. A link-local address needs none, because routers
 // forward no packets to it.
 func (i *Iface) introduce(a netip.Addr) {
-	if needsZone(a) || !i.hasNeighbors() {
+	if needsZone(a) || !i.hasNeighbors() || i.shared {
 		return
 	}
 	f := i.host.frames.get(0)

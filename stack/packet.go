@@ -74,6 +74,11 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 			return owner.receive(now, p)
 		}
 	}
+	if p.iface.shared {
+		if v, yes := h.kernels(p); yes {
+			return c.verdictOr(v, p.proto)
+		}
+	}
 	switch p.proto {
 	case wire.ProtocolTCP:
 		h.countIP(p.family, mib.IPInDelivers)
@@ -85,6 +90,9 @@ func (h *Host) deliver(now clock.Instant, p *packet) Verdict {
 		h.countIP(p.family, mib.IPInDelivers)
 		v := h.receiveControl(now, p)
 		if v == dropped(drop.ICMPNoSocket) || v == dropped(drop.ICMPUnknownType) || v == dropped(drop.ICMPRedirect) {
+			if p.iface.shared {
+				v = h.leaveToKernel(p)
+			}
 			v = c.verdictOr(v, p.proto)
 		}
 		return v

@@ -26,6 +26,8 @@ type portTable struct {
 	spare     *destPorts                   // an unused destPorts, for reuse; nil if there is none
 	icmpIDs   portSet                      // the identifiers of ICMP sockets, and those that are claimed
 	last      [numPorts]uint16             // RFC 6056's counters
+	held      map[heldPort]int             // number of sockets of each port, connections included; nil unless the host counts them
+	avoided   portRange                    // ephemeral ports that the host does not choose
 }
 
 func (t *portTable) init(rng *rand.Rand) {
@@ -39,8 +41,8 @@ func (t *portTable) init(rng *rand.Rand) {
 // the protocol, and is not in taken, which may be nil. Errors: ErrNoPorts.
 func (h *Host) ephemeral(which int, local, remote netip.AddrPort, taken *portSet) (uint16, error) {
 	last := &h.ports.last[which]
-	start := int((h.hash(local.Addr(), remote, uint64(which)+1) + uint64(*last) + 1) % numEphemeral)
-	k, ok := h.ports.ephemeral[which].free(start, numEphemeral, taken)
+	start := h.ports.avoided.skip(int((h.hash(local.Addr(), remote, uint64(which)+1) + uint64(*last) + 1) % numEphemeral))
+	k, ok := h.ports.freePort(which, start, taken)
 	if !ok {
 		return 0, ErrNoPorts
 	}

@@ -60,7 +60,7 @@ func (h *Host) restSockets() error {
 		held{len(h.sockets.frames), "kinds of frame sockets"}, held{len(h.sockets.claims), "claims"}, held{h.ports.icmpIDs.n, "ICMP identifiers"},
 		held{len(h.ports.users[portsTCP]), "TCP ports with listeners"}, held{h.ports.ephemeral[portsTCP].n, "TCP ports in the set"},
 		held{len(h.ports.users[portsUDP]), "UDP ports"}, held{h.ports.ephemeral[portsUDP].n, "UDP ports in the set"},
-		held{len(h.ports.byDest), "destinations with ports of connections"}, held{h.sockets.open, "sockets in the sum"},
+		held{len(h.ports.held), "ports in the count"}, held{len(h.ports.byDest), "destinations with ports of connections"}, held{h.sockets.open, "sockets in the sum"},
 	)
 }
 

@@ -31,6 +31,7 @@ var notHeld = map[string]string{
 	"hostStatistics.counters": "they only grow, but for TcpCurrEstab, which TestRestNames covers", "hostStatistics.verdicts": "they only grow",
 	"hostStatistics.drops": "they only grow, each with one example", "hostStatistics.refusals": "they only grow",
 
+	"portTable.avoided": "configuration", "watchers.onPort": "the owner's subscription", "Iface.shared": "configuration",
 	"socketTable.peakConns": "a number, which ShrinkMap bounds", "watchers.onWork": "the runner's subscription", "watchers.work": "a flag", "watchers.onMAC": "the runner's subscription",
 	"memoryPools.spare": "at most maxSpareMemoryUse, for reuse", "portTable.spare": "at most one, for reuse", "pool.idle": "at most one", "pool.peers": "no more than order has, and idle",
 	"portSet.words": "nil while n is 0", "roll.places": "as many as members, or twice", "roll.at": "nil while the roll is short", "roll.walks": "a depth of calls",

@@ -149,6 +149,7 @@ func (h *Host) newPassiveConn(now clock.Instant, p *packet, l *TCPListener, s *t
 		h.count(mib.TCPExtAbortOnMemory)
 		return dropped(drop.TCPListenFull)
 	}
+	_ = h.holdPort(portsTCP, netip.AddrPortFrom(p.dst, s.DstPort)) // succeeds, since the listener has the port
 	c := h.addConn(id, conn, p.iface, netip.AddrPortFrom(p.dst, s.DstPort), netip.AddrPortFrom(p.src, s.SrcPort))
 	c.listener, c.half = l, true
 	l.half++
@@ -303,6 +304,7 @@ func (h *Host) removeConn(c *TCPConn) {
 	h.tcp.timers.Stop(&c.timer)
 	h.sockets.removeConn(h.net.flowOf(c.local, c.remote), c)
 	h.ports.release(c)
+	h.releasePort(portsTCP, c.local)
 	if h.sockets.recent == c {
 		h.sockets.recent = nil
 	}

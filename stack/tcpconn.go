@@ -82,6 +82,14 @@ func (l *readyList) pop() *TCPConn {
 // replaced by an ephemeral one. The zero cfg means the host's defaults. State and Err show the progress of the
 // handshake. Errors: ErrNoRoute, ErrNotOurs, ErrZone, ErrPortInUse, ErrNoPorts, ErrInvalid, ErrLimit.
 func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.Config) (*TCPConn, error) {
+	c, err := h.dialTCP(now, local, remote, cfg)
+	for try := 1; h.anotherPort(local, err, try); try++ {
+		c, err = h.dialTCP(now, local, remote, cfg)
+	}
+	return c, err
+}
+
+func (h *Host) dialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.Config) (*TCPConn, error) {
 	local, remote, err := h.ends(local, remote)
 	if err != nil {
 		return nil, err
@@ -108,8 +116,12 @@ func (h *Host) DialTCP(now clock.Instant, local, remote netip.AddrPort, cfg tcp.
 	} else if h.claim(wire.ProtocolTCP, local.Port()) != nil || h.sockets.conns[h.net.flowOf(local, remote)] != nil {
 		return nil, ErrPortInUse
 	}
+	if err := h.holdPort(portsTCP, local); err != nil {
+		return nil, err
+	}
 	id, err := h.registerConn()
 	if err != nil {
+		h.releasePort(portsTCP, local)
 		return nil, err
 	}
 	iss, stampOffset := h.starts(now, local, remote)

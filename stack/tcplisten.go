@@ -28,12 +28,21 @@ type TCPListener struct {
 // addresses. Port 0 means an ephemeral port, backlog 0 DefaultBacklog, and the zero cfg the host's defaults. Errors: ErrNotOurs,
 // ErrZone, ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) ListenTCP(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
-	return h.listenTCP(local, false, backlog, cfg)
+	return h.listenAnyTCP(local, false, backlog, cfg)
 }
 
 // ListenTCP6 is ListenTCP for a listener that accepts no connections of IPv4, even if it listens on all addresses (RFC 3493 §5.3).
 func (h *Host) ListenTCP6(local netip.AddrPort, backlog int, cfg tcp.Config) (*TCPListener, error) {
-	return h.listenTCP(local, true, backlog, cfg)
+	return h.listenAnyTCP(local, true, backlog, cfg)
+}
+
+// listenAnyTCP is listenTCP, called again if it has chosen a port that WatchPorts refuses.
+func (h *Host) listenAnyTCP(local netip.AddrPort, only6 bool, backlog int, cfg tcp.Config) (*TCPListener, error) {
+	l, err := h.listenTCP(local, only6, backlog, cfg)
+	for try := 1; h.anotherPort(local, err, try); try++ {
+		l, err = h.listenTCP(local, only6, backlog, cfg)
+	}
+	return l, err
 }
 
 func (h *Host) listenTCP(local netip.AddrPort, only6 bool, backlog int, cfg tcp.Config) (*TCPListener, error) {
@@ -66,8 +75,12 @@ func (h *Host) listenTCP(local netip.AddrPort, only6 bool, backlog int, cfg tcp.
 	} else if h.sockets.listener(key, fs.first) != nil {
 		return nil, ErrPortInUse
 	}
+	if err := h.holdPort(portsTCP, local); err != nil {
+		return nil, err
+	}
 	id, err := h.register()
 	if err != nil {
+		h.releasePort(portsTCP, local)
 		return nil, err
 	}
 	if backlog <= 0 {
@@ -121,6 +134,7 @@ func (l *TCPListener) Close(now clock.Instant) {
 		delete(h.sockets.listeners, h.net.flowOf(l.local, netip.AddrPort{}))
 	}
 	h.ports.unbind(portsTCP, l.families, l.local.Port())
+	h.releasePort(portsTCP, l.local)
 	h.sockets.open--
 	if l.half+l.accept.n > 0 {
 		for _, c := range h.sockets.connections() {

@@ -24,12 +24,12 @@ type UDPConn struct {
 // BindUDP returns a socket that receives datagrams from every peer. The zero Addr and :: stand for all addresses of the host,
 // 0.0.0.0 for all IPv4 addresses, port 0 for an ephemeral port. Errors: ErrNotOurs, ErrZone, ErrPortInUse, ErrNoPorts, ErrLimit.
 func (h *Host) BindUDP(local netip.AddrPort) (*UDPConn, error) {
-	return h.openUDP(local, netip.AddrPort{}, false)
+	return h.openAnyUDP(local, netip.AddrPort{}, false)
 }
 
 // BindUDP6 is BindUDP for a socket that receives no datagrams of IPv4, even if it is bound to all addresses (RFC 3493 §5.3).
 func (h *Host) BindUDP6(local netip.AddrPort) (*UDPConn, error) {
-	return h.openUDP(local, netip.AddrPort{}, true)
+	return h.openAnyUDP(local, netip.AddrPort{}, true)
 }
 
 // DialUDP returns a socket that sends to and receives from remote only, and reports ICMP errors. The route chooses a
@@ -45,7 +45,7 @@ func (h *Host) DialUDP(local, remote netip.AddrPort) (*UDPConn, error) {
 	if local, err = h.localFor(local, remote.Addr()); err != nil {
 		return nil, err
 	}
-	return h.openUDP(local, remote, false)
+	return h.openAnyUDP(local, remote, false)
 }
 
 // localFor returns local. A zero address in it is replaced by the source address for packets to dst.
@@ -85,6 +85,15 @@ func (h *Host) ends(local, remote netip.AddrPort) (netip.AddrPort, netip.AddrPor
 	return netip.AddrPortFrom(l, local.Port()), netip.AddrPortFrom(r, remote.Port()), err
 }
 
+// openAnyUDP is openUDP, called again if it has chosen a port that WatchPorts refuses.
+func (h *Host) openAnyUDP(local, remote netip.AddrPort, only6 bool) (*UDPConn, error) {
+	u, err := h.openUDP(local, remote, only6)
+	for try := 1; h.anotherPort(local, err, try); try++ {
+		u, err = h.openUDP(local, remote, only6)
+	}
+	return u, err
+}
+
 func (h *Host) openUDP(local, remote netip.AddrPort, only6 bool) (*UDPConn, error) {
 	local, err := h.net.bindAddr(local)
 	if err != nil {
@@ -106,8 +115,12 @@ func (h *Host) openUDP(local, remote netip.AddrPort, only6 bool) (*UDPConn, erro
 	} else if h.claim(wire.ProtocolUDP, local.Port()) != nil || h.udpPortTaken(local, remote, fs) {
 		return nil, ErrPortInUse
 	}
+	if err := h.holdPort(portsUDP, local); err != nil {
+		return nil, err
+	}
 	s, err := h.newSocket()
 	if err != nil {
+		h.releasePort(portsUDP, local)
 		return nil, err
 	}
 	u := &UDPConn{socket: s, key: h.net.flowOf(local, remote), local: local, remote: remote, families: fs}
@@ -247,4 +260,5 @@ func (u *UDPConn) Close() {
 		delete(h.sockets.udp, u.key)
 	}
 	h.ports.unbind(portsUDP, u.families, u.local.Port())
+	h.releasePort(portsUDP, u.local)
 }

@@ -18,7 +18,7 @@ const (
 	Answered                       // answered by the stack itself: echo reply, ARP reply, RST, port unreachable
 	Forwarded                      // forwarded to another host; only on a router
 	Dropped                        // dropped for a reason
-	Overheard                      // ARP, neighbour discovery, MLD or IGMP for other stations, which the whole link receives: no fault
+	Overheard                      // ARP, neighbour discovery, MLD or IGMP for other stations, which the whole link receives, or a packet of the kernel on a shared interface: no fault
 	Transmitted                    // sent; only for observers of outgoing frames
 )
 
@@ -68,11 +68,12 @@ type Verdict struct {
 	Claimed  bool          // true if a claim received it
 	Held     bool          // true for a fragment that waits for other fragments
 	MLD      bool          // true for an overheard message of MLD
+	Kernel   bool          // true for an overheard packet of the kernel with which the host shares the interface's addresses
 	Probe    tcp.Probe     // the segment, received or sent, is a keep-alive or a window probe
 }
 
 // String returns the verdict as in traces and packet comments: "ESTABLISHED", "listener :7, SYN-RECEIVED", "udp :6969", "echo
-// reply", "arp not for us", "dropped: fault loss". Of a probe it is "ESTABLISHED, keep-alive" where it arrives and "sent: keep-alive"
+// reply", "arp not for us", "the kernel's", "dropped: fault loss". Of a probe it is "ESTABLISHED, keep-alive" where it arrives and "sent: keep-alive"
 // where it is sent. It is empty for any other frame that was sent.
 func (v Verdict) String() string {
 	switch v.Kind {
@@ -83,6 +84,9 @@ func (v Verdict) String() string {
 	case Dropped:
 		return "dropped: " + v.Reason.String()
 	case Overheard:
+		if v.Kernel {
+			return "the kernel's"
+		}
 		return v.overheard() + " not for us"
 	case Transmitted:
 		if v.Probe != tcp.NoProbe {

@@ -4,10 +4,11 @@ import "smolsh/stack/wire"
 
 // watchers holds the functions that the host calls, and the events that it has not reported yet.
 type watchers struct {
-	onWork     func()                    // set by WatchWork; may be nil
-	work       bool                      // true if the host may have work; reset by TakeWork
-	onMAC      func(a wire.HardwareAddr) // set by WatchMAC; may be nil
-	onConflict func(ev Event)            // set by WatchConflicts; may be nil
+	onWork     func()                                                   // set by WatchWork; may be nil
+	work       bool                                                     // true if the host may have work; reset by TakeWork
+	onMAC      func(a wire.HardwareAddr)                                // set by WatchMAC; may be nil
+	onConflict func(ev Event)                                           // set by WatchConflicts; may be nil
+	onPort     func(proto wire.Protocol, port uint16, bound bool) error // set by WatchPorts; may be nil
 
 	observers        roll[*observer]
 	payloadObservers int          // number of observers that also need payload

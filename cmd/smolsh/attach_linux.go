@@ -81,11 +81,14 @@ func (o *options) attach(l *shellLab, w *lab.World, devices []device) error {
 
 // raw attaches the host to an interface of the kernel, in addition to the kernel.
 func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
-	dev, err := raw.Open(d.Name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous})
+	dev, err := raw.Open(d.Name, raw.Options{Promiscuous: o.promiscuous, Outgoing: o.promiscuous, Shared: o.shareAddress})
 	if err != nil {
 		return deviceFault(d, err)
 	}
 	l.devices = append(l.devices, dev)
+	if o.shareAddress {
+		return o.share(l, d, dev)
+	}
 	if _, err := l.local.Attach(dev, addrs...); err != nil {
 		return usageError("%v", err)
 	}

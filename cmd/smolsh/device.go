@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -22,10 +23,17 @@ type shellLab struct {
 	drawn   bool   // true if the seed is random, because no flag sets it
 	runSeed uint64 // seed that is mixed with the seeds of the labs that scripts make; without a flag these labs repeat
 	devices []phy.Device
+	claims  portClaims     // ports taken from the kernel (--share-address); nil without
 	kernel  []netip.Prefix // the kernel's addresses in the private lab
 	notes   *notes
 	noFiles bool   // true in a test's session
 	why     string // one line that explains why the lab is not the one that the flags request, else ""
+}
+
+// portClaims is a portclaim.Claims, which other systems do not have.
+type portClaims interface {
+	AddInterface(index int) error
+	io.Closer
 }
 
 var (
@@ -166,6 +174,9 @@ func (o *options) loopback(l *shellLab, w *lab.World) (err error) {
 func (l *shellLab) close() {
 	for _, d := range l.devices {
 		d.Close()
+	}
+	if l.claims != nil {
+		l.claims.Close()
 	}
 }
 

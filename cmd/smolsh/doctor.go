@@ -16,7 +16,10 @@ func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 		}
 		o.devices = append(o.devices, d)
 	}
-	c := doctor.Checkup{Private: o.wantsPrivate(), Ends: o.ends()}
+	if err := o.checkShared(); err != nil {
+		return 0, err
+	}
+	c := doctor.Checkup{Private: o.wantsPrivate(), Share: o.shareAddress, Ends: o.ends()}
 	for _, d := range o.devices {
 		c.Devices = append(c.Devices, doctor.Device(d))
 	}

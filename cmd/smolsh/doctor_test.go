@@ -55,7 +55,15 @@ func TestDoctor(t *testing.T) {
 			"ok    private lab     fdaa::1 and the kernel at fdaa::100 answer each other\n"},
 		{"no TAP yet", func() {}, "doctor tap:tap0", 0, "ok    tap0            is not there, and may be made: it goes away with smolsh\n"},
 		{"no interface", func() {}, "doctor raw:eth9", 3, "FAIL  eth9            there is no interface eth9\n                      ip -br link shows which there are\n"},
-		{"link down", func() { ip(t, "tuntap add name tap0 mode tap user nobody") }, "doctor tap:tap0", 3,
+		{"no address to share", func() {
+			ip(t, "link add veth0 type veth peer name veth1")
+			ip(t, "link set veth0 up")
+			ip(t, "link set veth1 up")
+		}, "--share-address doctor raw:veth0", 3,
+			"FAIL  veth0           the kernel has no address there that a host could share\n                      as root: ip addr add one, or give the host an address of its own: --addr\n"},
+		{"an address to share", func() { ip(t, "addr add 192.0.2.50/24 dev veth0") }, "--device raw:veth0 --share-address doctor", 0,
+			"ok    veth0           the link is up\nok    veth0           the kernel's addresses [192.0.2.50/24] may be shared\n"},
+		{"link down", func() { ip(t, "link del veth0"); ip(t, "tuntap add name tap0 mode tap user nobody") }, "doctor tap:tap0", 3,
 			"ok    tap0            may be opened, mtu 1500\nFAIL  tap0            the link is down\n                      as root: ip link set tap0 up\n"},
 		{"no address", func() { ip(t, "link set tap0 up") }, "doctor tap:tap0", 3,
 			"FAIL  tap0            the kernel's end has no IPv4 address\n                      as root: ip addr add 192.168.69.100/24 dev tap0\n"},
@@ -153,6 +161,7 @@ func TestDoctorAsUser(t *testing.T) {
 	for _, want := range []string{
 		"FAIL  /dev/net/tun    /dev/net/tun may not be opened by you\n                      as root: chmod 0666 /dev/net/tun\n",
 		"note  CAP_NET_RAW     not held: there are no raw devices\n",
+		"note  nf_tables       the kernel's address can't be shared, since an nftables table wants CAP_NET_ADMIN\n                      run it as root, ",
 		"FAIL  private lab     /dev/net/tun may not be opened by you\n",
 	} {
 		if !strings.Contains(string(out), want) {

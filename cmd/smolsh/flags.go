@@ -23,7 +23,7 @@ type options struct {
 
 	help, version, trace      bool
 	noFiles                   bool
-	promiscuous               bool
+	promiscuous, shareAddress bool
 	noIPv6, forward           bool
 	file, pcap                string
 	commands                  []string
@@ -88,6 +88,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.BoolVar(&o.forward, "forward", false, "the host is a router: it forwards packets of both families between its devices, and learns nothing from other routers")
 	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw the default is derived from the kernel's address, on a switch it is random")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "on raw, also receive frames for other stations and those that the kernel sends")
+	f.BoolVar(&o.shareAddress, "share-address", false, "on raw, use the kernel's own addresses and routes: ports of the host's sockets are the host's, everything else stays the kernel's")
 	f.IntVar(&o.mtu, "mtu", 0, "length of the longest packet, in `OCTETS` (default the device's)")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of all randomness (default 1, but a random one for a host that is not virtual)")
 	f.Float64Var(&o.drop, "drop-chance", 0, "`PERCENT` of packets to lose, in each direction, in every lab of the script")
@@ -111,6 +112,9 @@ func parseFlags(argv []string) (*options, error) {
 		return nil, err
 	}
 	o.positional(f)
+	if o.verb != "doctor" { // which also takes devices as arguments
+		return o, o.checkShared()
+	}
 	return o, nil
 }
 
@@ -190,10 +194,37 @@ func (o *options) check(r *unchecked) error {
 	if o.promiscuous && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind == "raw" }) {
 		return usageError("--promiscuous is for raw devices")
 	}
+	if err := o.checkSharing(); err != nil {
+		return err
+	}
 	if len(o.switchUsers) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind == "switch" }) {
 		return usageError("--switch-user is for switch devices")
 	}
 	return o.checkFaults()
+}
+
+// checkSharing checks the flags that --share-address excludes.
+func (o *options) checkSharing() error {
+	if !o.shareAddress {
+		return nil
+	}
+	for _, name := range []string{"addr", "gateway", "mac"} {
+		if o.flags.Changed(name) {
+			return usageError("--share-address: the host has the kernel's addresses and routes, so leave --%s out", name)
+		}
+	}
+	if o.forward {
+		return usageError("--share-address: the kernel forwards there, so leave --forward out")
+	}
+	return nil
+}
+
+// checkShared checks that --share-address is given only with raw devices.
+func (o *options) checkShared() error {
+	if o.shareAddress && !o.listens() {
+		return usageError("--share-address is for raw devices: --device raw:eth0 --share-address")
+	}
+	return nil
 }
 
 // addGateway sets the default gateway of an address's family.

@@ -25,6 +25,9 @@ import (
 // ErrNotFound is the error of Open, wrapped, if no interface has that name.
 var ErrNotFound = errors.New("no such interface")
 
+// ErrNoAddress means that the kernel has no address on an interface, for a caller of Addrs that needs one.
+var ErrNoAddress = errors.New("the kernel has no address there")
+
 // State is the state of an interface at the last Refresh.
 type State struct {
 	Name string

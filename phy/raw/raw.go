@@ -19,6 +19,8 @@
 // The kernel drops a frame that the virtio-net header can't express, such as a super-segment of an unknown protocol,
 // and does not report it. It also drops a frame that finds the socket's buffer of 4 MiB full.
 //
+// With Options.Shared the host uses the kernel's own hardware address.
+//
 // The kernel on the same machine can't be reached this way, because a packet socket sends to the cable and not to the
 // kernel's own stack.
 //
@@ -30,6 +32,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"syscall"
 	"unsafe"
@@ -55,6 +58,8 @@ type Options struct {
 	Promiscuous bool
 	// Outgoing also receives frames that the kernel sends on the interface, but not those of this device.
 	Outgoing bool
+	// Shared means that the host uses the kernel's own hardware address. The device receives what is sent to it from the beginning.
+	Shared bool
 }
 
 // Device is an open packet socket.
@@ -133,7 +138,13 @@ func (d *Device) open() error {
 	}
 	if d.opts.Promiscuous {
 		err = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_PROMISC, wire.HardwareAddr{})
-	} else if err = d.filter(); err == nil {
+	} else {
+		if d.opts.Shared {
+			d.own = append(d.own, d.link.MAC) // which the interface receives without PACKET_MR_UNICAST
+		}
+		err = d.filter()
+	}
+	if err == nil && !d.opts.Promiscuous {
 		err = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_ALLMULTI, wire.HardwareAddr{})
 	}
 	if err == nil {
@@ -178,6 +189,9 @@ func (d *Device) adopt() {
 		super = min(super, d.link.MaxGSO)
 	}
 	d.caps = phy.Capabilities{Medium: phy.MediumEthernet, MTU: d.link.MTU, MaxGSO: super, TxChecksum: true, Gather: true, MAC: besideOf(d.link.MAC)}
+	if d.opts.Shared {
+		d.caps.MAC = d.link.MAC
+	}
 }
 
 // besideOf returns the hardware address for a host on the same cable as the kernel. It is always the same: the kernel's
@@ -205,8 +219,9 @@ func (d *Device) sentFrom(a wire.HardwareAddr) {
 		return
 	}
 	if len(d.own) == maxOwn {
-		_ = d.member(unix.PACKET_DROP_MEMBERSHIP, unix.PACKET_MR_UNICAST, d.own[0])
-		d.own = slices.Delete(d.own, 0, 1)
+		oldest := bit(d.opts.Shared) // the kernel's address stays
+		_ = d.member(unix.PACKET_DROP_MEMBERSHIP, unix.PACKET_MR_UNICAST, d.own[oldest])
+		d.own = slices.Delete(d.own, oldest, oldest+1)
 	}
 	d.own = append(d.own, a)
 	_ = d.member(unix.PACKET_ADD_MEMBERSHIP, unix.PACKET_MR_UNICAST, a) // fails if it is the kernel's own address
@@ -239,7 +254,7 @@ func (d *Device) Name() string { return d.link.Name }
 func (d *Device) FD() int { return d.fd }
 
 // Capabilities returns Ethernet with offloads, the interface's MTU at the last Refresh, and a hardware address that is
-// derived from the kernel's address on the interface.
+// derived from the kernel's address on the interface. With Options.Shared it is the kernel's address.
 func (d *Device) Capabilities() phy.Capabilities { return d.caps }
 
 // Up reports whether the interface was up and had a carrier at the last Refresh.
@@ -247,6 +262,19 @@ func (d *Device) Up() bool { return d.link.Up && d.link.Carrier }
 
 // Link returns the state of the interface at the last Refresh.
 func (d *Device) Link() netif.State { return d.link.State }
+
+// Index returns the interface's number in the kernel.
+func (d *Device) Index() int { return d.link.Index() }
+
+// Kernel returns the kernel's own addresses on the interface, and its routes by it.
+func (d *Device) Kernel() ([]netip.Prefix, []netif.Route, error) {
+	addrs, err := d.link.Addrs()
+	if err != nil {
+		return nil, nil, err
+	}
+	routes, err := d.link.Routes()
+	return addrs, routes, err
+}
 
 // Refresh reads the interface's MTU and state from the kernel. The error matches phy.ErrClosed if the device is closed
 // or the interface was deleted.

@@ -105,6 +105,10 @@ func (c *coder) layer(l packet.DraftLayer, bare bool) {
 		c.WriteString(l.Protocol.Name + "(" + text + ")")
 		return
 	}
+	if m, ok := l.Value(&l.Protocol.Fields[0]).(packet.Matcher); ok && (l.Protocol == packet.Raw || l.Protocol == packet.Padding) {
+		c.WriteString(l.Protocol.Name + "(" + m.String() + ")") // load= is no syntax of Starlark
+		return
+	}
 	c.WriteString(l.Protocol.Name + "(")
 	sep := ""
 	for i := range l.Protocol.Fields {
@@ -147,10 +151,24 @@ func numberCode(f *packet.Field, n uint64) string {
 		if text, ok := f.LetterText(n); ok {
 			return starlark.String(text).String()
 		}
+	case worded(f):
+		if name := plain(f.Names(n)); name != "" {
+			if back, ok := valuesOf(f)[name]; ok && back == n {
+				return starlark.String(name).String()
+			}
+		}
 	case f.Hex && n > 9:
 		return fmt.Sprintf("%#x", n)
 	}
 	return fmt.Sprint(n)
+}
+
+// worded reports whether people write the names of a field's values rather than its numbers, as of an ICMP message's type.
+func worded(f *packet.Field) bool {
+	if f.Names == nil || f.Hex || f.Compute != packet.Given {
+		return false
+	}
+	return f.Name == "type" || f.Name == "op" || f.Name == "opcode" || f.Name == "rcode"
 }
 
 // repeats is the least number of equal octets that octetsCode writes as a product.

@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
+	"smolsh/phy"
 	"smolsh/stack/packet"
 )
 
@@ -107,12 +109,13 @@ func TestRefusals(t *testing.T) {
 		`IP()/5`:                           `a packet carries a packet, str or bytes, got int`,
 		`~IP()/TCP()`:                      `~ negates a whole pattern: write ~(A() / B())`,
 		`TCP(dport=[80, 443]).bytes`:       `TCP.dport is [80, 443], which only a pattern may have`,
-		`TCP(dport=NOT(None))`:             `None stands for an unset field alone`,
-		`IP(dst=range(5))`:                 `it has no numbers`,
-		`(IP()/TCP())[5]`:                  `a packet is indexed by a protocol, such as p[TCP], got int`,
-		`Ether(dst=5)`:                     `Ether.dst is a hardware address`,
-		`ICMP(type=5, quoted=5)`:           `ICMP.quoted is a packet or bytes, got int 5`,
-		`DNS(an=[[[[[[[[[[[5]]]]]]]]]]])`:  `DNS.an is a list of dicts`,
+		`TCP(dport=NOT(NOT(NOT(NOT(NOT(NOT(NOT(NOT(NOT(5))))))))))`: `too many lists in each other`,
+		`TCP(dport=NOT(None))`:            `None stands for an unset field alone`,
+		`IP(dst=range(5))`:                `it has no numbers`,
+		`(IP()/TCP())[5]`:                 `a packet is indexed by a protocol, such as p[TCP], got int`,
+		`Ether(dst=5)`:                    `Ether.dst is a hardware address`,
+		`ICMP(type=5, quoted=5)`:          `ICMP.quoted is a packet or bytes, got int 5`,
+		`DNS(an=[[[[[[[[[[[5]]]]]]]]]]])`: `DNS.an is a list of dicts`,
 		`TCP(options=[("x", [[[[[[[[[[[[[[1]]]]]]]]]]]]]])])`: `too many lists in each other`,
 	} {
 		v, err := eval(expr)
@@ -157,6 +160,13 @@ func TestPatterns(t *testing.T) {
 			if err != nil || got != c.want {
 				t.Errorf("%s matches %s: %v, %v", c.pattern, c.packet, got, err)
 			}
+			if b, err := x.Built(); err != nil {
+				t.Fatal(err)
+			} else if m := mediumOf(b); m != nil {
+				if got, err := pt.MatchFrame(b.Octets, b.Length, *m); err != nil || got != c.want {
+					t.Errorf("%s matches the frame %s: %v, %v", c.pattern, c.packet, got, err)
+				}
+			}
 			if lines := Differences(pt, x); (lines == nil) != c.want {
 				t.Errorf("%s differs from %s: %q", c.pattern, c.packet, lines)
 			}
@@ -179,6 +189,52 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+// TestMatchFrame: a frame that is dissected only as far as a pattern needs fits the same patterns as a whole packet.
+func TestMatchFrame(t *testing.T) {
+	frames := corpus(t)
+	for _, expr := range []string{`IP()`, `TCP()`, `~TCP()`, `UDP()/DNS()`, `UDP()/Raw()`, `TCP()/Raw(lambda b: True)`, `Raw("a")`, `Raw()`, `IPv6()/ICMPv6()`, `Ether()/ARP(op="is-at")`,
+		`IP()/IP()`, `Ether(type=0x800)/IP(ttl=[64, 255])`, `ICMP(type=NOT([0, 8]))`, `DHCP(xid=ANY)`, `IP(dst=NOT("10.0.0.1"))/TCP(dport=range(1, 1024))`, `TCP(mss=ANY)`} {
+		v, err := eval(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pt, err := NewPattern(noMethods{}, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fit := 0
+		for _, p := range frames {
+			if p.First != nil {
+				continue
+			}
+			want, err := pt.Match(p)
+			got, err2 := pt.MatchFrame(p.Octets, p.Length, p.Medium)
+			if got != want || err != nil || err2 != nil {
+				t.Errorf("%s and %s: %v as a frame, %v as a packet, %v, %v", expr, p, got, want, err, err2)
+			}
+			if got {
+				fit++
+			}
+		}
+		if fit == len(frames) || fit == 0 && !strings.HasPrefix(expr, "Raw(\"") {
+			t.Errorf("%s fits %d packets of %d", expr, fit, len(frames))
+		}
+	}
+}
+
+// mediumOf returns the medium of a packet that is a frame of one, otherwise nil.
+func mediumOf(p *packet.Packet) *phy.Medium {
+	m := phy.MediumIP
+	switch p.First {
+	case packet.Ether:
+		m = phy.MediumEthernet
+	case packet.IP, packet.IPv6:
+	default:
+		return nil
+	}
+	return &m
+}
+
 // filled returns the packet with its octets.
 func filled(t testing.TB, p *Value) *Value {
 	t.Helper()
@@ -187,6 +243,39 @@ func filled(t testing.TB, p *Value) *Value {
 		t.Fatal(err)
 	}
 	return q
+}
+
+// TestSharedLists: a list of alternatives that a script changes afterwards does not change the packet. Packets that quote each other have a bound.
+func TestSharedLists(t *testing.T) {
+	ports := starlark.NewList([]starlark.Value{starlark.MakeInt(80)})
+	g := words()
+	g["ports"] = ports
+	v, err := starlark.EvalOptions(&syntax.FileOptions{}, &starlark.Thread{}, "x", "TCP(dport=ports, sport=NOT(ports))", g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := v.(*Value)
+	if err := ports.Append(starlark.MakeInt(443)); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := p.layerAt(0).Attr("dport")
+	if err := got.(*starlark.List).Append(starlark.MakeInt(1)); err != nil {
+		t.Fatal(err)
+	}
+	if want := `TCP(sport=NOT([80]), dport=[80])`; p.Code() != want {
+		t.Errorf("the packet is %s, want %s", p.Code(), want)
+	}
+	var q starlark.Value = composed(t, `IP()/UDP()`)
+	for n := range 100 {
+		g["q"] = q
+		if q, err = starlark.EvalOptions(&syntax.FileOptions{}, &starlark.Thread{}, "x", "IP()/ICMP(type=3, quoted=q)", g); err != nil {
+			if n != maxNested || !strings.Contains(err.Error(), "too many packets in each other") {
+				t.Errorf("%d packets in each other: %v", n, err)
+			}
+			return
+		}
+	}
+	t.Error("100 packets in each other")
 }
 
 // TestDifferences: the lines name the field, with the value wanted and the value there.

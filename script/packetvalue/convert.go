@@ -122,6 +122,9 @@ func (c converter) literal(v starlark.Value) (any, error) {
 		}
 	case shapePacket:
 		if p, ok := v.(*Value); ok {
+			if quotes(p.draft) >= maxNested {
+				return nil, c.wrong(v, ": too many packets in each other")
+			}
 			return quoted(p), nil
 		}
 	case shapeOptions:
@@ -134,6 +137,26 @@ func (c converter) literal(v starlark.Value) (any, error) {
 		return c.list(v, s)
 	}
 	return nil, c.wrong(v, "")
+}
+
+// quotes returns how many packets a draft quotes in each other.
+func quotes(d *packet.Draft) (n int) {
+	if d == nil {
+		return 0
+	}
+	for _, l := range d.Layers {
+		for i := range l.Protocol.Fields {
+			switch v := l.Value(&l.Protocol.Fields[i]).(type) {
+			case *packet.Draft:
+				n = max(n, 1+quotes(v))
+			case *single:
+				if q, ok := v.want.(*packet.Draft); ok {
+					n = max(n, 1+quotes(q))
+				}
+			}
+		}
+	}
+	return n
 }
 
 // quoted returns a packet in the form in which a field quotes it. A packet with sets of values is one itself.

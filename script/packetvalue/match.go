@@ -1,6 +1,7 @@
 package packetvalue
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -22,6 +23,7 @@ type Pattern struct {
 	judges []*judge      // functions of fields in the draft
 	filter *filter.Filter
 	fn     starlark.Callable
+	view   *packet.Packet // storage for the layers of a frame
 }
 
 // NewPattern compiles a pattern: a packet, a protocol, ~packet, a filter's expression, or a function of a packet. The error says what a
@@ -103,16 +105,16 @@ func (pt *Pattern) collect(v any) {
 	}
 }
 
-// String returns the pattern as a script writes it.
+// String returns the pattern as a script writes it, and a filter as its expression alone.
 func (pt *Pattern) String() string {
+	if text, ok := pt.source.(starlark.String); ok {
+		return string(text)
+	}
 	if p, ok := pt.source.(*Value); ok {
 		return p.Code()
 	}
 	return sourceText(pt.source)
 }
-
-// Calls reports whether Match may call a script's function.
-func (pt *Pattern) Calls() bool { return pt.fn != nil || len(pt.judges) > 0 }
 
 // Match reports whether a packet fits the pattern. The error is that of a script's function, or says why a composed packet can't be
 // built.
@@ -143,6 +145,26 @@ func (pt *Pattern) fits(p *Value) (bool, error) {
 		return pt.filter.MatchHead(head, length, m), nil
 	}
 	return pt.draft.Match(d), nil
+}
+
+// Calls reports whether the pattern calls a script's function, so that Match needs the interpreter.
+func (pt *Pattern) Calls() bool { return pt.fn != nil || len(pt.judges) > 0 }
+
+// IsFilter reports whether the pattern is a filter's expression.
+func (pt *Pattern) IsFilter() bool { return pt.filter != nil }
+
+// MatchFrame is Match for a frame of length octets, of which head has the first ones. It keeps head only for a pattern that calls a function.
+func (pt *Pattern) MatchFrame(head []byte, length int, m phy.Medium) (bool, error) {
+	switch {
+	case pt.filter != nil:
+		return pt.filter.MatchHead(head, length, m) != pt.negate, nil
+	case pt.Calls():
+		return pt.Match(NewHead(pt.env, bytes.Clone(head), length, m, nil))
+	}
+	if pt.view == nil {
+		pt.view = NewHead(pt.env, nil, 0, m, nil).dissected()
+	}
+	return pt.draft.MatchFrame(pt.view, head, length, packet.First(head, m)) != pt.negate, nil
 }
 
 // frame returns the packet's octets from the first header that a filter knows, with the octets of the whole.

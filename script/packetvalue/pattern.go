@@ -78,6 +78,8 @@ func (s from) String() string { return sourceText(s.v) }
 // sourceText returns the text with which a script writes a value of a pattern; a function is its name.
 func sourceText(v starlark.Value) string {
 	switch v := v.(type) {
+	case *Value:
+		return v.Code()
 	case starlark.Callable:
 		return v.Name()
 	case *starlark.List:
@@ -100,19 +102,26 @@ type present struct{ from }
 func (present) Matches(v any) bool { return v != nil }
 
 // A negation matches the values that another part does not match.
-type negation struct {
-	from
-	of packet.Matcher
-}
+type negation struct{ of part }
+
+func (n *negation) source() starlark.Value { return &Not{n.of.source()} }
+
+// String implements packet.Matcher.
+func (n *negation) String() string { return sourceText(n.source()) }
 
 // Matches implements packet.Matcher.
 func (n *negation) Matches(v any) bool { return !n.of.Matches(v) }
 
 // An alternative matches what one of its parts matches.
-type alternative struct {
-	from
-	of []packet.Matcher
+type alternative struct{ of []part }
+
+// source returns a list of its own, since a script may change the one that it has given.
+func (a *alternative) source() starlark.Value {
+	return list(a.of, func(m part) starlark.Value { return m.source() })
 }
+
+// String implements packet.Matcher.
+func (a *alternative) String() string { return sourceText(a.source()) }
 
 // Matches implements packet.Matcher.
 func (a *alternative) Matches(v any) bool {
@@ -208,14 +217,14 @@ func (j *judge) Matches(v any) bool {
 }
 
 // part returns the set of values that a script's value describes; ok is false for a single value.
-func (c converter) part(v starlark.Value) (m packet.Matcher, ok bool, err error) {
+func (c converter) part(v starlark.Value) (m part, ok bool, err error) {
 	src := from{v}
 	switch x := v.(type) {
 	case Any:
 		return present{src}, true, nil
 	case *Not:
 		of, err := c.matcher(x.Of)
-		return &negation{src, of}, true, err
+		return &negation{of}, true, err
 	case Protocol, *Value:
 		return nil, false, nil
 	case starlark.Callable:
@@ -231,7 +240,7 @@ func (c converter) part(v starlark.Value) (m packet.Matcher, ok bool, err error)
 			return nil, false, nil
 		}
 		list, _ := elements(v)
-		a := &alternative{from: src}
+		a := &alternative{}
 		for _, x := range list {
 			m, err := c.matcher(x)
 			if err != nil {
@@ -245,7 +254,10 @@ func (c converter) part(v starlark.Value) (m packet.Matcher, ok bool, err error)
 }
 
 // matcher converts a value or a set of values.
-func (c converter) matcher(v starlark.Value) (packet.Matcher, error) {
+func (c converter) matcher(v starlark.Value) (part, error) {
+	if c.depth++; c.depth > maxNested {
+		return nil, c.wrong(v, ": too many lists in each other")
+	}
 	m, ok, err := c.part(v)
 	if ok || err != nil {
 		return m, err
@@ -254,14 +266,14 @@ func (c converter) matcher(v starlark.Value) (packet.Matcher, error) {
 		return nil, c.wrong(v, ": None stands for an unset field alone")
 	}
 	x, err := c.literal(v)
-	if m, ok := x.(packet.Matcher); ok {
+	if m, ok := x.(part); ok {
 		return m, err
 	}
 	return &single{from{v}, x}, err
 }
 
 // numbers converts range(a, b, step).
-func (c converter) numbers(r starlark.Indexable) (packet.Matcher, error) {
+func (c converter) numbers(r starlark.Indexable) (part, error) {
 	if shapeOf(c.of, c.f) != shapeNumber {
 		return nil, c.wrong(r, ": it has no numbers")
 	}
@@ -311,6 +323,19 @@ func (n *Negated) Truth() starlark.Bool { return true }
 
 // Hash implements starlark.Value.
 func (n *Negated) Hash() (uint32, error) { return n.Of.Hash() }
+
+// CompareSameType implements starlark.Comparable.
+func (n *Negated) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {
+	m, ok := y.(*Negated)
+	if !ok {
+		return equality(op, n, y, false)
+	}
+	same, err := starlark.EqualDepth(n.Of, m.Of, depth-1)
+	if err != nil {
+		return false, err
+	}
+	return equality(op, n, y, same)
+}
 
 // Unary implements starlark.HasUnary: ~~p is p.
 func (n *Negated) Unary(op syntax.Token) (starlark.Value, error) {

@@ -33,6 +33,7 @@ const (
 	KindRate     Kind = "rate"     // uint64, bits per second
 	KindChance   Kind = "chance"   // float64, 0 to 1
 	KindFn       Kind = "fn"       // starlark.Callable
+	KindPattern  Kind = "pattern"  // starlark.Value: a filter's expression, a function, or a value whose Type is "packet", "protocol" or "pattern"
 	KindHost     Kind = "host"     // a value whose Type is "host"
 	KindDict     Kind = "dict"     // *starlark.Dict
 	KindInts     Kind = "ints"     // []int
@@ -62,6 +63,7 @@ var kindWords = map[Kind]string{
 	KindRate:     `a rate in bits per second such as "10mbit"`,
 	KindChance:   "a probability from 0 to 1",
 	KindFn:       "a function",
+	KindPattern:  "a filter string, a pattern such as TCP(dport=80), or a function of a packet",
 	KindHost:     "a host or its name",
 	KindDict:     "a dict",
 	KindInts:     "an int or a list of ints",
@@ -144,6 +146,14 @@ func (k Kind) Convert(v starlark.Value) (any, error) {
 	case KindDuration:
 		return duration(v)
 	case KindFn:
+		if f, ok := v.(starlark.Callable); ok {
+			return f, nil
+		}
+	case KindPattern:
+		switch v.Type() {
+		case "string", "packet", "protocol", "pattern":
+			return v, nil
+		}
 		if f, ok := v.(starlark.Callable); ok {
 			return f, nil
 		}

@@ -1,16 +1,21 @@
 package lab
 
 import (
+	"smolsh/phy"
 	"smolsh/phy/capture"
 	"smolsh/stack"
-	"smolsh/stack/filter"
 )
+
+// A Chooser chooses frames, as a filter does.
+type Chooser interface {
+	Match(frame []byte, m phy.Medium) bool
+}
 
 // captureFile is a running capture: an observer that writes the frames of one or more hosts to a file.
 type captureFile struct {
 	world   *World
 	writer  *capture.Writer
-	only    *filter.Filter // matches the frames to write; nil for all
+	only    Chooser // matches the frames to write; nil for all
 	ifaces  map[*stack.Iface]int
 	several bool             // true for a capture of several hosts, in which a frame has one record
 	shared  bool             // true if the writer is not closed with the capture
@@ -30,7 +35,7 @@ type captureFile struct {
 // receiver. What a host sends to itself shows once, as it arrives.
 // Where only is not nil, the frames that it matches are written and no others.
 // stop closes the file and reports the first error.
-func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err error) {
+func (l *Lab) Capture(path string, only Chooser) (stop func() error, err error) {
 	cw, err := capture.Create(path, l.world.Epoch)
 	if err != nil {
 		return nil, err
@@ -40,7 +45,7 @@ func (l *Lab) Capture(path string, only *filter.Filter) (stop func() error, err 
 
 // CaptureTo captures like Capture, to a Writer that the caller has made with World.Epoch, because opening a file may
 // block. stop closes the Writer.
-func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+func (l *Lab) CaptureTo(cw *capture.Writer, only Chooser) (stop func() error, err error) {
 	c := l.world.newCapture(cw, only)
 	c.followFrames()
 	for _, h := range l.hosts {
@@ -52,7 +57,7 @@ func (l *Lab) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() er
 
 // Capture writes every frame that passes the host's interfaces in either direction, and the host's verdict on it. A
 // frame shows as the stack saw it: before the rules of the port that sent it, after those of the port that received it.
-func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err error) {
+func (h *Host) Capture(path string, only Chooser) (stop func() error, err error) {
 	cw, err := capture.Create(path, h.lab.world.Epoch)
 	if err != nil {
 		return nil, err
@@ -61,19 +66,19 @@ func (h *Host) Capture(path string, only *filter.Filter) (stop func() error, err
 }
 
 // CaptureTo captures the frames of one host, as Lab.CaptureTo does for all hosts.
-func (h *Host) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+func (h *Host) CaptureTo(cw *capture.Writer, only Chooser) (stop func() error, err error) {
 	c := h.lab.world.newCapture(cw, only)
 	c.add(h)
 	return c.stopper(h.lab)
 }
 
 // CaptureTo captures the frames of every lab of the world to one file, also of labs made later. See Lab.CaptureTo.
-func (w *World) CaptureTo(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+func (w *World) CaptureTo(cw *capture.Writer, only Chooser) (stop func() error, err error) {
 	return w.capture(w.newCapture(cw, only))
 }
 
 // CaptureInto does what CaptureTo does, and leaves cw open when it is stopped: worlds may share a Writer.
-func (w *World) CaptureInto(cw *capture.Writer, only *filter.Filter) (stop func() error, err error) {
+func (w *World) CaptureInto(cw *capture.Writer, only Chooser) (stop func() error, err error) {
 	c := w.newCapture(cw, only)
 	c.shared = true
 	return w.capture(c)
@@ -100,7 +105,7 @@ func (w *World) FlushCaptures() {
 	}
 }
 
-func (w *World) newCapture(cw *capture.Writer, only *filter.Filter) *captureFile {
+func (w *World) newCapture(cw *capture.Writer, only Chooser) *captureFile {
 	c := &captureFile{world: w, writer: cw, only: only, ifaces: map[*stack.Iface]int{}}
 	w.records.captures = append(w.records.captures, c)
 	return c

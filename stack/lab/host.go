@@ -108,13 +108,23 @@ func (h *Host) Attach(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
 	if len(addrs) == 0 {
 		addrs = h.nextAddrs()
 	}
+	return h.attach(dev, addrs, false)
+}
+
+// AttachShared is Attach for a device on which the operating system's kernel has the same hardware address, that of the device, and
+// the same addresses: see stack.IfaceConfig.Shared.
+func (h *Host) AttachShared(dev phy.Device, addrs ...netip.Prefix) (*Port, error) {
+	return h.attach(dev, addrs, true)
+}
+
+func (h *Host) attach(dev phy.Device, addrs []netip.Prefix, besideKernel bool) (*Port, error) {
 	caps := dev.Capabilities()
 	if h.setup.mtu > 0 {
 		caps.MTU = min(caps.MTU, h.setup.mtu)
 	}
 	name := h.freeName(dev.Name())
 	p := h.newPort(caps)
-	p.dev = dev
+	p.dev, p.besideKernel = dev, besideKernel
 	if err := p.open(name, addrs, false); err != nil {
 		return nil, err
 	}

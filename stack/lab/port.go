@@ -15,12 +15,13 @@ import (
 
 // Port connects a host's interface to a link or a device. The port's fault rules apply here.
 type Port struct {
-	host   *Host
-	iface  *stack.Iface
-	index  int  // number among the host's ports
-	loop   bool // true for the host's own loop
-	hidden bool
-	faults *fault.Set
+	host         *Host
+	iface        *stack.Iface
+	index        int  // number among the host's ports
+	loop         bool // true for the host's own loop
+	hidden       bool
+	besideKernel bool // true if the kernel has the interface's addresses too
+	faults       *fault.Set
 
 	caps         phy.Capabilities // capabilities that the interface was last given
 	wireSizeOnly bool             // true if the device was told to deliver only frames of wire size
@@ -65,8 +66,10 @@ func (p *Port) newFaults(n uint64) *fault.Set {
 func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	h, w := p.host, p.world()
 	p.hidden = hidden
-	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden}
-	if p.caps.Medium == phy.MediumEthernet {
+	cfg := stack.IfaceConfig{Name: name, Caps: p.caps, Loop: p.loop, Hidden: hidden, Shared: p.besideKernel}
+	if p.besideKernel {
+		cfg.MAC = p.caps.MAC
+	} else if p.caps.Medium == phy.MediumEthernet {
 		cfg.MAC = h.hardwareAddr(p.index, p.caps.MAC)
 		h.lab.macs[cfg.MAC] = true
 	}
@@ -84,14 +87,14 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 	if p.loop {
 		return nil
 	}
-	if h.setup.speaksIPv6(addrs) {
+	if !p.besideKernel && h.setup.speaksIPv6(addrs) {
 		p.iface.EnableIPv6(w.now)
 	}
 	if err := h.addGateways(addrs, p.iface); err != nil {
 		p.close()
 		return err
 	}
-	if h.setup.advertise != nil && p.caps.Medium == phy.MediumEthernet {
+	if h.setup.advertise != nil && !p.besideKernel && p.caps.Medium == phy.MediumEthernet {
 		if err := p.iface.Advertise(w.now, h.setup.advertise); err != nil {
 			p.close()
 			return err

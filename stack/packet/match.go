@@ -25,6 +25,21 @@ func (d *Draft) Match(p *Packet) bool {
 	return len(d.Layers) == 0
 }
 
+// MatchFrame is Match for a frame of length octets, of which b has the first ones. It dissects the frame with the storage of p, whose
+// layers it replaces, and no further than it takes to decide.
+func (d *Draft) MatchFrame(p *Packet, b []byte, length int, first *Protocol) bool {
+	return len(d.Layers) == 0 || p.read(b, length, first, d)
+}
+
+// fitsEnd reports whether the packet fits with the pattern's last layer as its last one. Data at the pattern's end may be that layer's payload.
+func (d *Draft) fitsEnd(p *Packet) bool {
+	n := len(d.Layers)
+	if n > 1 && d.Layers[n-1].Protocol == Raw {
+		n--
+	}
+	return len(p.Layers) >= n && d.matchAt(p, len(p.Layers)-n)
+}
+
 // matchAt reports whether the packet fits with the pattern's first layer at index at.
 func (d *Draft) matchAt(p *Packet, at int) bool {
 	for i := range d.Layers {
@@ -83,14 +98,15 @@ func (l Layer) fits(f *Field, v any) bool {
 	if to > l.known() {
 		return false
 	}
-	if a, ok := v.(netip.Addr); ok && f.Kind == Addr {
-		return address(l.packet.Octets[from:to]) == a.WithZone("")
+	got := l.packet.Octets[from:to]
+	if a, ok := v.(netip.Addr); ok && a.Is4() && f.Kind == Addr {
+		want := a.As4()
+		return bytes.Equal(got, want[:])
 	}
 	want, err := f.encode(v)
 	if err != nil {
 		return false
 	}
-	got := l.packet.Octets[from:to]
 	if f.Size == nil {
 		return bytes.Equal(got, want)
 	}
@@ -139,7 +155,7 @@ func (d *Draft) differencesAt(p *Packet, at int) (diffs []Difference) {
 		l := d.Layers[i]
 		if l.Protocol == Raw && at+i > 0 && at+i <= len(p.Layers) {
 			if payload := p.Layers[at+i-1].Payload(); !l.fitsData(payload) {
-				diffs = append(diffs, Difference{l, &l.Protocol.Fields[0], payload})
+				diffs = append(diffs, Difference{l, Raw.Field("load"), payload})
 			}
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/phy/netif"
+	"smolsh/phy/portclaim"
 	"smolsh/phy/raw"
 	"smolsh/phy/tap"
 	"smolsh/phy/unixport"
@@ -30,6 +31,9 @@ var causes = []struct {
 	{tap.ErrOwner, "{name} is not yours{owner}", "as root: {del}ip tuntap add name {name} mode {kind} user $USER"},
 	{raw.ErrKind, "{name} carries no Ethernet frames", "as root: ip -br link shows which interfaces do"},
 	{raw.ErrPermission, "{name} may not be listened to by you: a packet socket wants CAP_NET_RAW", "run it as root, or as root once: setcap cap_net_raw=eip on the smolsh binary"},
+	{portclaim.ErrPermission, "{name}: the kernel's address can't be shared, since an nftables table wants CAP_NET_ADMIN", "run it as root, or as root once: setcap cap_net_admin,cap_net_raw=eip on the smolsh binary"},
+	{portclaim.ErrUnsupported, "{name}: the kernel's address can't be shared, since the kernel has no nf_tables with owned tables", "as root: modprobe nf_tables, on Linux 5.12 or later; or an address of its own: --addr"},
+	{netif.ErrNoAddress, "{name}: the kernel has no address there that a host could share", "as root: ip addr add one, or give the host an address of its own: --addr"},
 	{netif.ErrNotFound, "there is no interface {name}", "ip -br link shows which there are"},
 	{unixport.ErrNotFound, "there is no switch at {name}", "smolsh switch {name} serves one"},
 	{unixport.ErrStale, "nobody serves the switch at {name} any more", "smolsh switch {name} serves one anew"},

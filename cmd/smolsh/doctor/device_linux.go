@@ -39,12 +39,25 @@ func (c *Checkup) examineDevice(d Device) {
 	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("may be opened, mtu %d", state.MTU)})
 	bad := linkObstacle(d.Name, state)
 	c.say(Verdict{Subject: d.Name, Good: "the link is up", Bad: bad})
+	if bad == nil && d.Kind == "raw" && c.Share {
+		c.examineSharing(d)
+	}
 	if bad != nil || d.Kind == "raw" {
 		return
 	}
 	for _, e := range c.Ends {
 		c.examineEnds(d, e)
 	}
+}
+
+// examineSharing checks whether a host may use the kernel's addresses on an interface.
+func (c *Checkup) examineSharing(d Device) {
+	addrs := append(addressesOf(d.Name, true), addressesOf(d.Name, false)...)
+	bad := shareObstacle(d)
+	if bad == nil && len(addrs) == 0 {
+		bad = Explain(d, netif.ErrNoAddress)
+	}
+	c.say(Verdict{Subject: d.Name, Good: fmt.Sprintf("the kernel's addresses %v may be shared", addrs), Bad: bad})
 }
 
 // examineEnds checks the path of one family between the host and the kernel's end of a TAP or TUN.

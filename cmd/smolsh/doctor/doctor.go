@@ -52,6 +52,7 @@ type Ends struct {
 // Checkup is one run of `smolsh doctor`. The caller sets all exported fields, and calls Run once.
 type Checkup struct {
 	Private bool     // true to check the private lab
+	Share   bool     // true to check whether raw devices can share the kernel's addresses
 	Devices []Device // devices to check; without any, Run lists the machine's TAPs and TUNs
 	Ends    []Ends   // addresses at both ends of a TAP or TUN, one for each family that the host speaks
 

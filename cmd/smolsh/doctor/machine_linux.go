@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"smolsh/phy/portclaim"
 	"smolsh/phy/tap"
 )
 
@@ -34,6 +35,7 @@ func (c *Checkup) examine() {
 		}
 		c.say(v)
 	}
+	c.say(Verdict{Subject: "nf_tables", Good: "raw devices may share the kernel's addresses", Bad: shareObstacle(Device{Kind: "raw", Name: "nf_tables"}), Noted: true})
 	if c.Private {
 		bad := c.privateLab("192.168.69.100", `print(kernel, ping("192.168.69.100", count=1).received)`)
 		c.say(Verdict{Subject: "private lab", Good: "192.168.69.1 and the kernel at 192.168.69.100 answer each other", Bad: bad})
@@ -62,6 +64,19 @@ func capable(bit uint) bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	return unix.Capget(&header, &data[0]) == nil && data[bit/32].Effective&(1<<(bit%32)) != 0
+}
+
+// shareObstacle returns the reason why ports of the device d can't be taken from the kernel, nil if there is none.
+func shareObstacle(d Device) *Obstacle {
+	claims, err := portclaim.New()
+	if err == nil {
+		claims.Close()
+		return nil
+	}
+	if o := Explain(d, err); o != nil {
+		return o
+	}
+	return &Obstacle{err.Error(), "as root: nft list tables shows whether nftables works"}
 }
 
 // namespaces tries to make a network namespace in the two ways of the private lab: without and with a user namespace.

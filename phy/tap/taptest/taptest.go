@@ -39,7 +39,7 @@ func NeedTools(t testing.TB, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		_, err := exec.LookPath(tool)
-		Need(t, err == nil, tool, "apt-get install iproute2 iputils-ping iputils-arping socat tshark python3 curl nginx-light ndisc6 radvd")
+		Need(t, err == nil, tool, "apt-get install iproute2 iputils-ping iputils-arping socat tshark python3 curl nginx-light ndisc6 radvd nftables tcpdump")
 	}
 }
 

@@ -121,11 +121,16 @@ func (v *answering) take(ev *stack.PacketEvent) {
 	if ev.Dir != stack.RX || ev.Repeated() || lostBefore(ev.Verdict.Reason) || v.broken != nil {
 		return
 	}
-	p, fits := sighted(v.s, ev), false
-	match := func() { fits, v.broken = v.pattern.Match(p) }
-	if !v.pattern.Calls() {
-		match()
-	} else if !v.s.tasks.Predicate(!v.h.w.Virtual(), match) {
+	var p *packetvalue.Value
+	fits := false
+	if frame := ev.Frame.Bytes(); !v.pattern.Calls() {
+		if fits, _ = v.pattern.MatchFrame(frame, len(frame), ev.Iface.Medium()); fits {
+			p = sighted(v.s, ev)
+		}
+	} else if !v.s.tasks.Predicate(!v.h.w.Virtual(), func() {
+		p = sighted(v.s, ev)
+		fits, v.broken = v.pattern.Match(p)
+	}) {
 		v.lost++ // the interpreter was busy
 		return
 	}

@@ -59,6 +59,19 @@ func (h *Host) ClaimICMP(id uint16) (*Claim, error) {
 }
 
 func (h *Host) claimPort(proto wire.Protocol, port uint16) (*Claim, error) {
+	for try := 0; ; try++ {
+		c, err := h.claimOnce(proto, port)
+		if !h.anotherPort(anyAddress(port), err, try) {
+			return c, err
+		}
+	}
+}
+
+// anyAddress is the local end of a socket with a port of every address of the host.
+func anyAddress(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.Addr{}, port) }
+
+// claimOnce claims a port, for port 0 one that is not in use. The owner of the host may refuse it (WatchPorts).
+func (h *Host) claimOnce(proto wire.Protocol, port uint16) (*Claim, error) {
 	which := portsOf(proto)
 	if port == 0 {
 		var err error
@@ -68,11 +81,16 @@ func (h *Host) claimPort(proto wire.Protocol, port uint16) (*Claim, error) {
 	} else if h.ports.anyInUse(which, families{ipv4, ipv6}, port) || h.connectsFrom(which, port) {
 		return nil, ErrPortInUse
 	}
-	c, err := h.newClaim(claimKey{proto, port})
-	if err == nil {
-		h.ports.bind(which, families{ipv4, ipv6}, port)
+	if err := h.holdPort(which, anyAddress(port)); err != nil {
+		return nil, err
 	}
-	return c, err
+	c, err := h.newClaim(claimKey{proto, port})
+	if err != nil {
+		h.releasePort(which, anyAddress(port))
+		return nil, err
+	}
+	h.ports.bind(which, families{ipv4, ipv6}, port)
+	return c, nil
 }
 
 // portsOf returns the index of a protocol's ports.
@@ -232,6 +250,7 @@ func (c *Claim) Release() {
 		return
 	}
 	h.ports.unbind(portsOf(c.key.proto), families{ipv4, ipv6}, c.key.number)
+	h.releasePort(portsOf(c.key.proto), anyAddress(c.key.number))
 }
 
 // Released reports whether Release was called.

@@ -75,6 +75,11 @@ func (h *Host) countPorts() {
 	for u := range h.sockets.allUDP {
 		_ = h.holdPort(portsUDP, u.local)
 	}
+	for k := range h.sockets.claims { // map order does not matter
+		if k.proto == wire.ProtocolTCP || k.proto == wire.ProtocolUDP {
+			_ = h.holdPort(portsOf(k.proto), anyAddress(k.number))
+		}
+	}
 }
 
 // holdPort counts a new socket with the local end. It returns the error of WatchPorts's function. It does nothing unless ports are counted.

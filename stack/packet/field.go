@@ -137,8 +137,11 @@ func (l Layer) Span(f *Field) (from, to int) {
 
 // Uint returns the number in a field of at most 64 bits. ok is false if the packet does not have the field, or octets
 // of it are not known.
-func (l Layer) Uint(f *Field) (v uint64, ok bool) {
-	if f.When != nil && !f.When(l) {
+func (l Layer) Uint(f *Field) (v uint64, ok bool) { return l.uint(f) }
+
+// uint is Uint without a copy of the layer.
+func (l *Layer) uint(f *Field) (v uint64, ok bool) {
+	if f.When != nil && !f.When(*l) {
 		return 0, false
 	}
 	at := f.at
@@ -154,9 +157,9 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 
 // bits reads n bits. The offset at of the first bit counts bits from the header's start. ok is false if not all n bits
 // are known.
-func (l Layer) bits(at, n int) (v uint64, ok bool) {
+func (l *Layer) bits(at, n int) (v uint64, ok bool) {
 	from, to := l.begin+at/8, l.begin+(at+n+7)/8
-	if to > l.known() || n == 0 {
+	if to > l.end || to > len(l.packet.Octets) || n == 0 {
 		return 0, false
 	}
 	b := l.packet.Octets[from:to]

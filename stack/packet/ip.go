@@ -71,8 +71,8 @@ var IP = define(Protocol{
 
 // nextUnlessFragment returns the protocol of the payload, nil for a fragment that is not the first.
 func nextUnlessFragment(l Layer, carried lookup) *Protocol {
-	proto, ok := l.Uint(l.Protocol.follow)
-	if offset, known := l.Uint(l.Protocol.part); ok && known && offset == 0 {
+	proto, ok := l.uint(l.Protocol.follow)
+	if offset, known := l.uint(l.Protocol.part); ok && known && offset == 0 {
 		return carried(IPProtocols, proto)
 	}
 	return nil

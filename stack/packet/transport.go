@@ -15,7 +15,7 @@ func port(name, doc string) Field {
 // byPort returns the protocol of the destination port, or else of the source port.
 func byPort(l Layer, t Table, carried lookup) *Protocol {
 	for _, f := range l.Protocol.ports {
-		if n, ok := l.Uint(f); ok {
+		if n, ok := l.uint(f); ok {
 			if p := carried(t, n); p != nil {
 				return p
 			}

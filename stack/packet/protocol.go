@@ -145,10 +145,13 @@ type assignment struct {
 	protocol *Protocol
 }
 
-var places = func() (all [tables]assigned) {
+var places = func() (all [tables]*assigned) {
+	for t := range all {
+		all[t] = new(assigned)
+	}
 	for _, p := range protocols {
 		for _, at := range p.On {
-			switch t := &all[at.Table]; {
+			switch t := all[at.Table]; {
 			case at.Number == anyNumber:
 				t.other = p
 			case at.Number < uint64(len(t.low)):
@@ -163,7 +166,7 @@ var places = func() (all [tables]assigned) {
 
 // Carried returns the protocol with a number in a table, nil if there is none.
 func Carried(t Table, number uint64) *Protocol {
-	all := &places[t]
+	all := places[t]
 	if number < uint64(len(all.low)) {
 		if p := all.low[number]; p != nil {
 			return p

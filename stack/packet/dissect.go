@@ -91,7 +91,7 @@ func (p *Packet) add(proto *Protocol, at, end int) *Layer {
 	p.Layers = append(p.Layers, Layer{})
 	l := &p.Layers[index] // in place, because a copy costs as much as all its lengths
 	l.Protocol, l.packet, l.index, l.begin, l.body, l.end = proto, p, index, at, end, end
-	if proto.variants != 0 {
+	if proto.variants != "" {
 		if n, ok := l.uint(proto.kind); ok {
 			if v := p.carried(proto.variants, n); v != nil {
 				l.Protocol, proto = v, v

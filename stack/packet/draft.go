@@ -202,7 +202,7 @@ func (f *Field) checkNumber(name string, n uint64) error {
 	switch {
 	case unit > 1 && (n%unit != 0 || n/unit > most):
 		return fmt.Errorf("%s is 0 to %d in steps of %d, got %d", name, most*unit, unit, n)
-	case n > most:
+	case unit == 1 && n > most:
 		return fmt.Errorf("%s is 0 to %d, got %d", name, most, n)
 	}
 	return nil

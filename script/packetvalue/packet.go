@@ -100,10 +100,7 @@ func NewHead(env Environment, head []byte, length int, m phy.Medium, seen *Sight
 
 // Line describes the packet in one line. Sequence numbers are relative to those that seqs stores.
 func (p *Value) Line(seqs *packet.Sequences) string {
-	if p.First != nil {
-		return seqs.Describe(p.dissected())
-	}
-	return seqs.Line(p.Octets, p.Medium)
+	return seqs.Describe(p.dissected())
 }
 
 // String implements starlark.Value: the packet in one line.

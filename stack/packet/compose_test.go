@@ -105,7 +105,7 @@ func compositions(t testing.TB) map[string][]composed {
 		"vlan":          {ether, {Dot1Q, values{"prio": uint64(3), "vlan": uint64(7)}}, over4, udp, raw("x")},
 		"arp":           {ether, {ARP, values{"hwsrc": mac1, "psrc": ip4a, "pdst": ip4b}}},
 		"arp reply":     {ether, {ARP, values{"op": uint64(2), "hwsrc": mac1, "psrc": ip4a, "hwdst": mac2, "pdst": ip4b}}},
-		"arp others":    {ether, {ARP, values{"hwsrc": []byte("12345678"), "psrc": []byte("123456"), "pdst": []byte("abcdef")}}},
+		"arp others":    {ether, {ARP, values{"hwtype": uint64(24), "ptype": uint64(0x8137), "hwsrc": []byte("12345678"), "psrc": []byte("123456"), "pdst": []byte("abcdef")}}},
 		"icmp echo":     {ether, over4, {ICMP, values{"id": uint64(3), "seq": uint64(4)}}, raw("ping")},
 		"icmp error":    {ether, over4, {ICMP, values{"type": uint64(3), "code": uint64(3), "quoted": q4}}},
 		"icmp frag":     {ether, over4, {ICMP, values{"type": uint64(3), "code": uint64(4), "nexthopmtu": uint64(1400), "quoted": q4}}},

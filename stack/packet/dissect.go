@@ -2,6 +2,7 @@ package packet
 
 import (
 	"fmt"
+	"slices"
 
 	"smolsh/phy"
 )
@@ -263,6 +264,9 @@ func (p *Packet) Damage() []Damage {
 	for _, l := range p.Layers {
 		for i := range l.Protocol.Fields {
 			f := &l.Protocol.Fields[i]
+			if text := l.fault(f); text != "" {
+				all = append(all, Damage{l.index, f, text})
+			}
 			if f.Read == nil || f.derived {
 				continue
 			}
@@ -275,6 +279,33 @@ func (p *Packet) Damage() []Damage {
 		}
 	}
 	return all
+}
+
+// fault returns the fault of a field that is a number: one that the protocol forbids, or a wrong checksum. It returns "" for none.
+func (l Layer) fault(f *Field) string {
+	if f.check == nil && f.Compute != Checksum {
+		return ""
+	}
+	n, ok := l.Uint(f)
+	if !ok {
+		return ""
+	}
+	if f.check != nil {
+		if text := f.check(l, n); text != "" {
+			return text
+		}
+	}
+	if f.Compute == Checksum && !l.damaged() {
+		if want, known := f.Sum(l); known && want != n {
+			return fmt.Sprintf("%s is wrong, %s is right", f.hex(n), f.hex(want))
+		}
+	}
+	return ""
+}
+
+// damaged reports whether a length of the layer or of one below is wrong, so that it is not known of which octets a checksum would be right.
+func (l Layer) damaged() bool {
+	return slices.ContainsFunc(l.packet.damage, func(d Damage) bool { return d.Layer <= l.index })
 }
 
 // Data returns the known octets of the outermost transport header's payload. For an ICMP message those are the octets

@@ -63,6 +63,9 @@ type Field struct {
 	Hex     bool                  // true if shown in hexadecimal
 	Letters []string              // letters of a field of kind Letters, lowest bit first
 	Names   func(v uint64) string // returns the name of a value, "" without a name
+	note    func(v uint64) string // describes a value without a name in Show; nil for most fields
+	// check returns the fault of a number that the field should not have, "" for none; nil for most fields.
+	check func(l Layer, v uint64) string
 
 	// Read converts the field's octets to a value. damage describes their fault, "" if there is none. For a derived
 	// field b is nil, and Read reads other fields of the layer. Read is nil for kinds that need no conversion.
@@ -82,6 +85,7 @@ type Field struct {
 	Table   Table                                // numbers, for NextProtocol; Default is the number before a layer without one
 	Sum     func(l Layer) (want uint64, ok bool) // computes the sum, for Checksum; ok is false if octets of the sum are not known
 
+	of      string // field of which this one is another name; "" for most fields
 	derived bool
 	index   int
 	at      int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet

@@ -63,11 +63,14 @@ const (
 // anyNumber stands for all numbers of a table without a protocol of their own.
 const anyNumber = 1 << 63
 
-// Field returns the field called name, nil if the protocol has none.
+// Field returns the field called name, nil if the protocol has none. Another name of a field stands for that field.
 func (p *Protocol) Field(name string) *Field {
 	for i := range p.Fields {
-		if p.Fields[i].Name == name {
-			return &p.Fields[i]
+		if f := &p.Fields[i]; f.Name == name {
+			if f.of != "" {
+				return p.Field(f.of)
+			}
+			return f
 		}
 	}
 	return nil

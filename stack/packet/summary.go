@@ -253,6 +253,34 @@ func (q *Sequences) transport(p *Packet, i int) string {
 	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 && p.Layers[i].Protocol == IP {
 		text += ", first fragment"
 	}
+	return text + p.Layers[i].faults()
+}
+
+// faults marks what is wrong with the version and the lengths of an IP header, as "[bad IP length 10]". It returns "" for a sound header.
+func (l Layer) faults() (text string) {
+	version := &l.Protocol.Fields[0]
+	if n, _ := l.Uint(version); l.fault(version) != "" {
+		text += fmt.Sprintf(" [bad IP version %d]", n)
+	}
+	for _, d := range l.packet.damage {
+		if d.Layer != l.index || d.Field == nil {
+			continue
+		}
+		n, _ := l.Uint(d.Field)
+		if d.Field.Compute == HeaderLength {
+			text += fmt.Sprintf(" [bad IP hdr length %d]", int(n)*d.Field.Scale)
+			continue
+		}
+		begin := l.begin
+		if d.Field.Compute == PayloadLength {
+			begin += l.Protocol.fixed
+		}
+		if missing := begin + int(n) - l.end; missing > 0 {
+			text += fmt.Sprintf(" [%d octets missing]", missing)
+		} else {
+			text += fmt.Sprintf(" [bad IP length %d]", n)
+		}
+	}
 	return text
 }
 
@@ -328,7 +356,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 
 // payloadName names the payload of an IP packet.
 func payloadName(protocol uint64) string {
-	if name := protocolName(wire.Protocol(protocol)); !strings.HasPrefix(name, "proto ") {
+	if name := protocolName(wire.Protocol(protocol)); !strings.HasPrefix(name, "proto ") && protocol != hopByHop {
 		return name
 	}
 	return fmt.Sprintf("ip-proto-%d", protocol)

@@ -54,7 +54,7 @@ var UDP = define(Protocol{
 	Fields: []Field{
 		port("sport", "the source's port"), port("dport", "the destination's port"),
 		{Name: "len", Bits: 16, Unit: "octets", Compute: TotalLength, Doc: "the length of header and data"},
-		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: udpSum, Doc: "the checksum of pseudo-header, header and data; 0 over IPv4 for none"},
+		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: udpSum, check: udpNone, Doc: "the checksum of pseudo-header, header and data; 0 over IPv4 for none"},
 	},
 	prepare: func(l DraftLayer, next *DraftLayer) (DraftLayer, error) { return l.withPorts(next, UDPPorts), nil },
 	next: func(l Layer, carried lookup) *Protocol {
@@ -87,6 +87,14 @@ func udpSum(l Layer) (want uint64, ok bool) {
 		want = 0xffff
 	}
 	return want, ok
+}
+
+// udpNone is the check of UDP's checksum, which is not 0 over IPv6 but for tunnels (RFC 8200 §8.1, RFC 6935).
+func udpNone(l Layer, sum uint64) string {
+	if ip, ok := l.ip(); ok && sum == 0 && ip.Protocol == IPv6 && l.complete() {
+		return "none over IPv6, which needs one"
+	}
+	return ""
 }
 
 var udpTransportSum = transportSum(6, wire.ProtocolUDP)

@@ -37,10 +37,11 @@ func TestFaults(t *testing.T) {
 		{[]composed{over4, {UDP, values{"sport": uint64(1), "dport": uint64(2), "chksum": uint64(0x1234)}}, raw("x")}, "UDP, length 1", "udp.chksum: 0x1234 is wrong, 0x73d6 is right"},
 		{[]composed{over4, {UDP, values{"sport": uint64(1), "dport": uint64(2), "chksum": uint64(0)}}, raw("x")}, "UDP, length 1", ""},
 		{[]composed{over6, {UDP, values{"sport": uint64(1), "dport": uint64(2), "chksum": uint64(0)}}, raw("x")}, "UDP, length 1", "udp.chksum: none over IPv6, which needs one"},
+		{[]composed{over6, {UDP, values{"chksum": uint64(0)}}, {VXLAN, nil}, ether, over4, udp, raw("x")}, "UDP, length 1", ""}, // RFC 6935 §5
 		{[]composed{over4, {TCP, values{"chksum": uint64(1)}}}, "length 0", "tcp.chksum: 0x0001 is wrong, 0x7be0 is right"},
 		{[]composed{over4, {ICMP, values{"chksum": uint64(5)}}}, "length 8", "icmp.chksum: 0x0005 is wrong, 0xf7ff is right"},
 		{[]composed{over6, {ByName("ICMPv6EchoRequest"), values{"cksum": uint64(1)}}}, "length 8", "icmp6.cksum: 0x0001 is wrong, 0x85b8 is right"},
-		{[]composed{{ARP, values{"hwsrc": []byte("1234567"), "hwdst": []byte("1234567")}}}, " tell 0.0.0.0, length 30, announced by 31:32:33:34:35:36:37", "arp.hwlen: 7, and an address of Ethernet has 6 octets"},
+		{[]composed{{ARP, values{"hwsrc": []byte("1234567"), "hwdst": []byte("1234567")}}}, " tell 0.0.0.0, length 30, announced by 31:32:33:34:35:36:37 [bad hwlen 7]", "arp.hwlen: 7, and an address of Ethernet has 6 octets"},
 		{[]composed{{ARP, values{"psrc": []byte("12345"), "pdst": []byte("12345")}}}, "length 30", "arp.plen: 5, and an address of IPv4 has 4 octets"},
 		{[]composed{over(IP, values{"frag": uint64(65528), "proto": uint64(17)}), raw(strings.Repeat("x", 16))}, "udp last fragment at 65528", "ip.frag: the fragment ends at 65544, beyond 65535"},
 		{[]composed{over6, {Fragment, values{"m": uint64(1)}}, {UDP, values{"sport": uint64(1), "dport": uint64(2), "chksum": uint64(1)}}, raw("zzzzz")}, "length 5", "ipv6exthdrfragment.m: more fragments follow, and 13 octets are no multiple of 8"},

@@ -244,6 +244,10 @@ func arpText(l Layer) string {
 	if ip == target {
 		text += ", announced" + hw
 	}
+	if hwlen := l.Protocol.Field("hwlen"); l.fault(hwlen) != "" {
+		n, _ := l.Uint(hwlen)
+		text += fmt.Sprintf(" [bad hwlen %d]", n)
+	}
 	return text
 }
 

@@ -101,6 +101,7 @@ var lineRules = []lineRule{
 	// Other frames.
 	{why: "an announcement is named, with its sender", ours: `(, length \d+), announced.*`, by: "$1"},
 	{why: "the operation of other ARP is a number, and ARP that is not of IPv4 has a sender", theirs: `^ARP, (Unknown|Reverse|Inverse|Ethernet).*`, with: "OTHER ARP", ours: `^ARP, (operation|not of IPv4).*`, by: "OTHER ARP"},
+	{why: "an address of another length than the hardware's is marked", ours: ` \[bad hwlen \d+\]$`},
 	{why: "an ARP packet that is cut has a sender", ours: `(\[\|arp\]) from .*`, by: "$1"},
 	{why: "frames of other protocols have addresses", theirs: `^(LLDP|STP|\S+ > \S+, Realtek|\S+ > \S+ Unknown DSAP).*`, with: "OTHER FRAME", ours: `^\S+ > \S+, (llc|ethertype 0x88\w\w), length \d+$`, by: "OTHER FRAME"},
 	{why: "an unknown EtherType is a number", theirs: `ethertype Unknown \((0x\w+)\), length (\d+): $`, with: "ethertype $1, length $2"},

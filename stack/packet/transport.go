@@ -77,9 +77,9 @@ func bootMessage(l Layer) bool {
 }
 
 // udpSum computes the checksum of a UDP datagram. ok is false if it can't be computed. A sum of zero is sent as all
-// ones. A datagram over IPv4 may have no checksum.
+// ones. A datagram may have no checksum (needsNoSum).
 func udpSum(l Layer) (want uint64, ok bool) {
-	if ip, there := l.ip(); there && ip.Protocol == IP && !l.packet.built && l.is("chksum", 0) {
+	if ip, there := l.ip(); there && !l.packet.built && l.needsNoSum(ip) && l.is("chksum", 0) {
 		return 0, true
 	}
 	want, ok = udpTransportSum(l)
@@ -89,9 +89,15 @@ func udpSum(l Layer) (want uint64, ok bool) {
 	return want, ok
 }
 
-// udpNone is the check of UDP's checksum, which is not 0 over IPv6 but for tunnels (RFC 8200 §8.1, RFC 6935).
+// needsNoSum reports whether a datagram may be without a checksum: over IPv4, and over IPv6 if it carries a tunnel (RFC 6935 §5).
+func (l Layer) needsNoSum(ip Layer) bool {
+	above := l.index + 1
+	return ip.Protocol == IP || above < len(l.packet.Layers) && l.packet.Layers[above].Protocol.Name == "VXLAN"
+}
+
+// udpNone is the check of UDP's checksum, which is not 0 over IPv6 (RFC 8200 §8.1).
 func udpNone(l Layer, sum uint64) string {
-	if ip, ok := l.ip(); ok && sum == 0 && ip.Protocol == IPv6 && l.complete() {
+	if ip, ok := l.ip(); ok && sum == 0 && l.complete() && !l.needsNoSum(ip) {
 		return "none over IPv6, which needs one"
 	}
 	return ""

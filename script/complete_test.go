@@ -362,7 +362,7 @@ p, q, e = list[0], list[3], list[4]
 		{"p[TCP].w", "window wscale"},
 		{"p[IP].d", "df dst"},
 		{"p.raw", ""},
-		{"q.raw.", "has load"},
+		{"q.raw.", "data has load"},
 		{"fields(T", "TCP"},
 		{"fields(protocol=T", "TCP True"},
 		{"fields(IC", "ICMP ICMPv6 ICMPv6DestUnreach ICMPv6EchoReply ICMPv6EchoRequest ICMPv6MLDone ICMPv6MLQuery ICMPv6MLReport ICMPv6MLReport2 ICMPv6NDOptDNSSL ICMPv6NDOptDstLLAddr ICMPv6NDOptMTU ICMPv6NDOptNonce ICMPv6NDOptPrefixInfo ICMPv6NDOptRDNSS ICMPv6NDOptRedirectedHdr ICMPv6NDOptRouteInfo ICMPv6NDOptSrcLLAddr ICMPv6NDOptUnknown ICMPv6ND_NA ICMPv6ND_NS ICMPv6ND_RA ICMPv6ND_RS ICMPv6ND_Redirect ICMPv6PacketTooBig ICMPv6ParamProblem ICMPv6TimeExceeded"},

@@ -119,10 +119,7 @@ func (p *Value) Line(seqs *packet.Sequences) string {
 		}
 		return seqs.Describe(d)
 	}
-	if p.First != nil {
-		return seqs.Describe(p.dissected())
-	}
-	return seqs.Line(p.Octets, p.Medium)
+	return seqs.Describe(p.dissected())
 }
 
 // String implements starlark.Value: the packet in one line.

@@ -8,7 +8,7 @@ import (
 // Padding is octets after the end of a packet that no length field counts, such as those that fill an Ethernet frame.
 var Padding = define(Protocol{
 	Name: "Padding", Doc: "octets after the packet's end, which no length field counts",
-	Fields: []Field{{Name: "load", Kind: Octets, Size: rest, Doc: "the octets"}},
+	Fields: loadFields,
 })
 
 // maxBuilt is the largest packet that Build makes, in octets.

@@ -63,6 +63,9 @@ type Field struct {
 	Hex     bool                  // true if shown in hexadecimal
 	Letters []string              // letters of a field of kind Letters, lowest bit first
 	Names   func(v uint64) string // returns the name of a value, "" without a name
+	note    func(v uint64) string // describes a value without a name in Show; nil for most fields
+	// check returns the fault of a number that the field should not have, "" for none; nil for most fields.
+	check func(l Layer, v uint64) string
 
 	// Read converts the field's octets to a value. damage describes their fault, "" if there is none. For a derived
 	// field b is nil, and Read reads other fields of the layer. Read is nil for kinds that need no conversion.
@@ -82,6 +85,7 @@ type Field struct {
 	Table   Table                                // numbers, for NextProtocol; Default is the number before a layer without one
 	Sum     func(l Layer) (want uint64, ok bool) // computes the sum, for Checksum; ok is false if octets of the sum are not known
 
+	of      string // field of which this one is another name; "" for most fields
 	derived bool
 	index   int
 	at      int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet
@@ -137,8 +141,11 @@ func (l Layer) Span(f *Field) (from, to int) {
 
 // Uint returns the number in a field of at most 64 bits. ok is false if the packet does not have the field, or octets
 // of it are not known.
-func (l Layer) Uint(f *Field) (v uint64, ok bool) {
-	if f.When != nil && !f.When(l) {
+func (l Layer) Uint(f *Field) (v uint64, ok bool) { return l.uint(f) }
+
+// uint is Uint without a copy of the layer.
+func (l *Layer) uint(f *Field) (v uint64, ok bool) {
+	if f.When != nil && !f.When(*l) {
 		return 0, false
 	}
 	at := f.at
@@ -154,9 +161,9 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 
 // bits reads n bits. The offset at of the first bit counts bits from the header's start. ok is false if not all n bits
 // are known.
-func (l Layer) bits(at, n int) (v uint64, ok bool) {
+func (l *Layer) bits(at, n int) (v uint64, ok bool) {
 	from, to := l.begin+at/8, l.begin+(at+n+7)/8
-	if to > l.known() || n == 0 {
+	if to > l.end || to > len(l.packet.Octets) || n == 0 {
 		return 0, false
 	}
 	b := l.packet.Octets[from:to]

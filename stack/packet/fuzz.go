@@ -16,6 +16,7 @@ var keptByFuzz = []string{"version", "cookie", "reserved", "res", "res1", "res2"
 // makes a layer another protocol. Each field that is drawn has a value that the layer can have.
 func Fuzz(d *Draft, rng func() uint64) *Draft {
 	out := &Draft{Layers: slices.Clone(d.Layers)}
+	_, sound := out.Build()
 	for i := range out.Layers {
 		l := &out.Layers[i]
 		for j := range l.Protocol.Fields {
@@ -25,10 +26,7 @@ func Fuzz(d *Draft, rng func() uint64) *Draft {
 			}
 			before := *l
 			*l = l.put(f, f.draw(rng))
-			if f.When == nil {
-				continue
-			}
-			if _, err := out.Build(); err != nil { // the message has no such field
+			if _, err := out.Build(); err != nil && sound == nil { // the message has no such field, or not with a field that is set
 				*l = before
 			}
 		}

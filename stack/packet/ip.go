@@ -2,6 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 
 	"smolsh/stack/wire"
@@ -14,6 +15,17 @@ func protocolNames(v uint64) string {
 	}
 	return protocolName(wire.Protocol(v))
 }
+
+// protocol4Names is protocolNames for IPv4, which has no hop-by-hop options under the number 0.
+func protocol4Names(v uint64) string {
+	if v == hopByHop {
+		return ""
+	}
+	return protocolNames(v)
+}
+
+// hopByHop is the protocol number of hop-by-hop options, which only IPv6 has.
+const hopByHop = 0
 
 // experimentalProtocol is the protocol number for experiments (RFC 3692 §2.1), in front of a payload without a number of its own.
 const experimentalProtocol = uint64(253)
@@ -50,15 +62,15 @@ var IP = define(Protocol{
 	On:         []Place{{EtherTypes, 0x0800}, {IPProtocols, 4}, {NullFamilies, 2}},
 	zeroLength: true,
 	Fields: []Field{
-		{Name: "version", Bits: 4, Default: uint64(4), Doc: "4"},
+		{Name: "version", Bits: 4, Default: uint64(4), Doc: "4", check: only(4)},
 		{Name: "ihl", Bits: 4, Unit: "words of 4 octets", Compute: HeaderLength, Scale: 4, Doc: "the length of the header"},
 		{Name: "tos", Bits: 8, Hex: true, Names: ecnName, Doc: "DSCP and ECN (RFC 2474, RFC 3168)"},
 		{Name: "len", Bits: 16, Unit: "octets", Compute: TotalLength, Doc: "the length of header and payload"},
 		{Name: "id", Bits: 16, Compute: Host, Doc: "the identification, the same in all fragments of a datagram"},
 		{Name: "flags", Bits: 3, Kind: Letters, Letters: []string{"MF", "DF", "evil"}, Doc: "more fragments, don't fragment, reserved"},
-		{Name: "frag", Bits: 13, Unit: "octets", Factor: 8, Doc: "the fragment offset"},
+		{Name: "frag", Bits: 13, Unit: "octets", Factor: 8, Doc: "the fragment offset", check: fragmentEnd},
 		{Name: "ttl", Bits: 8, Unit: "hops", Default: uint64(64), Doc: "time to live"},
-		{Name: "proto", Bits: 8, Names: protocolNames, Compute: NextProtocol, Table: IPProtocols, Default: experimentalProtocol, Doc: "the protocol of the payload"},
+		{Name: "proto", Bits: 8, Names: protocol4Names, Compute: NextProtocol, Table: IPProtocols, Default: experimentalProtocol, Doc: "the protocol of the payload"},
 		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: ipSum, Doc: "the checksum of the header"},
 		source(32), destination(32),
 		optionsField(ipOptions, extensionRest, func(b []byte) ([]Option, string) { return headerOptions(b, ipOptions) },
@@ -69,10 +81,39 @@ var IP = define(Protocol{
 	next: nextUnlessFragment,
 })
 
+// only returns the check of a field that has one value.
+func only(want uint64) func(Layer, uint64) string {
+	return func(_ Layer, v uint64) string {
+		if v != want {
+			return fmt.Sprintf("%d, and %d is right", v, want)
+		}
+		return ""
+	}
+}
+
+// fragmentEnd is the check of a fragment's offset: the end of the datagram is at most at 65535 octets (RFC 791 §3.2, RFC 8200 §4.5).
+func fragmentEnd(l Layer, offset uint64) string {
+	if end := offset + uint64(l.PayloadLen()); offset > 0 && end > 65535 {
+		return fmt.Sprintf("the fragment ends at %d, beyond 65535", end)
+	}
+	return ""
+}
+
+// fragmentUnits is the check of the flag more fragments of IPv6: all but the last fragment have a multiple of 8 octets (RFC 8200 §4.5).
+func fragmentUnits(l Layer, more uint64) string {
+	if n := l.PayloadLen(); more == 1 && n%8 != 0 {
+		return fmt.Sprintf("more fragments follow, and %d octets are no multiple of 8", n)
+	}
+	return ""
+}
+
 // nextUnlessFragment returns the protocol of the payload, nil for a fragment that is not the first.
 func nextUnlessFragment(l Layer, carried lookup) *Protocol {
-	proto, ok := l.Uint(l.Protocol.follow)
-	if offset, known := l.Uint(l.Protocol.part); ok && known && offset == 0 {
+	proto, ok := l.uint(l.Protocol.follow)
+	if proto == hopByHop && l.Protocol.header != nil { // of IPv4
+		return nil
+	}
+	if offset, known := l.uint(l.Protocol.part); ok && known && offset == 0 {
 		return carried(IPProtocols, proto)
 	}
 	return nil
@@ -93,7 +134,7 @@ var IPv6 = define(Protocol{
 	On:         []Place{{EtherTypes, 0x86dd}, {IPProtocols, 41}, {NullFamilies, 10}, {NullFamilies, 24}, {NullFamilies, 28}, {NullFamilies, 30}},
 	zeroLength: true,
 	Fields: []Field{
-		{Name: "version", Bits: 4, Default: uint64(6), Doc: "6"},
+		{Name: "version", Bits: 4, Default: uint64(6), Doc: "6", check: only(6)},
 		{Name: "tc", Bits: 8, Hex: true, Names: ecnName, Doc: "the traffic class: DSCP and ECN"},
 		{Name: "fl", Bits: 20, Hex: true, Compute: Host, Doc: "the flow label (RFC 6437)"},
 		{Name: "plen", Bits: 16, Unit: "octets", Compute: PayloadLength, Doc: "the length of the payload, with extension headers"},
@@ -128,14 +169,15 @@ func (p *Packet) extensions(l Layer) []Layer {
 	return p.Layers[l.index+1 : n]
 }
 
-// transportProtocol returns the protocol number of an IP header's payload, after extension headers. ok is false if it
+// transportProtocol returns the protocol number of an IP header's payload, after extension headers and AH. ok is false if it
 // is not known.
 func (p *Packet) transportProtocol(l Layer) (proto uint64, ok bool) {
-	if l.Protocol == IP {
+	headers := p.extensions(l)
+	if l.Protocol == IP && len(headers) == 0 {
 		return l.num("proto")
 	}
-	for _, x := range p.extensions(l) {
-		l = x
+	if len(headers) > 0 {
+		l = headers[len(headers)-1]
 	}
 	return l.num("nh")
 }
@@ -275,9 +317,9 @@ var Fragment = define(Protocol{
 	Fields: []Field{
 		nextHeader(),
 		{Name: "res1", Bits: 8, Hex: true, Doc: "reserved"},
-		{Name: "offset", Bits: 13, Unit: "octets", Factor: 8, Doc: "the fragment offset"},
+		{Name: "offset", Bits: 13, Unit: "octets", Factor: 8, Doc: "the fragment offset", check: fragmentEnd},
 		{Name: "res2", Bits: 2, Doc: "reserved"},
-		{Name: "m", Bits: 1, Doc: "1: more fragments follow"},
+		{Name: "m", Bits: 1, Doc: "1: more fragments follow", check: fragmentUnits},
 		{Name: "id", Bits: 32, Hex: true, Compute: Host, Doc: "the identification, the same in all fragments of a packet"},
 	},
 	next: nextUnlessFragment,

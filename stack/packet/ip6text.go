@@ -6,12 +6,9 @@ import (
 )
 
 // extensionText describes the extension headers of the IPv6 header ip, as they precede the payload in a packet's line:
-// each one is followed by a space. An authentication header is left out. The text is empty for an IPv4 header.
+// each one is followed by a space. Before IPv4's payload there may be authentication headers.
 func extensionText(p *Packet, ip Layer) string {
 	var b strings.Builder
-	if ip.Protocol != IPv6 {
-		return ""
-	}
 	for _, x := range p.extensions(ip) {
 		switch x.Protocol {
 		case HopByHop:
@@ -20,6 +17,8 @@ func extensionText(p *Packet, ip Layer) string {
 			b.WriteString("DSTOPT ")
 		case Routing:
 			b.WriteString(routingText(x))
+		case AH:
+			b.WriteString(authenticationText(x))
 		case Fragment:
 			offset, _ := x.num("offset")
 			fmt.Fprintf(&b, "frag (%d|%d) ", offset, x.PayloadLen())
@@ -27,6 +26,24 @@ func extensionText(p *Packet, ip Layer) string {
 	}
 	return b.String()
 }
+
+// authenticationText describes an authentication header, with the first octets of its check value.
+func authenticationText(l Layer) string {
+	spi, _ := l.num("spi")
+	seq, _ := l.num("seq")
+	icv, _ := l.Value(l.Protocol.Field("icv")).([]byte)
+	text := fmt.Sprintf("AH(spi=0x%08x,seq=0x%x", spi, seq)
+	if len(icv) > 0 {
+		text += fmt.Sprintf(",icv=0x%x", icv[:min(len(icv), maxCheckText)])
+	}
+	if len(icv) > maxCheckText {
+		text += "…"
+	}
+	return text + "): "
+}
+
+// maxCheckText is the largest number of octets of a check value in a line.
+const maxCheckText = 16
 
 // routingText describes a routing header, with the addresses that it lists.
 func routingText(l Layer) string {

@@ -25,6 +25,21 @@ func etherField(name, doc string) Field {
 	return Field{Name: name, Bits: 16, Hex: true, Names: etherTypeName, Compute: NextProtocol, Table: EtherTypes, Default: uint64(experimentalEtherType), Doc: doc}
 }
 
+// frameType returns the field for the EtherType of a frame, or for the length of one of IEEE 802.3 (§3.2.6).
+func frameType(doc string) Field {
+	f := etherField("type", doc)
+	f.note = func(v uint64) string {
+		if v <= maxFrameLength {
+			return fmt.Sprintf("length %d", v)
+		}
+		return ""
+	}
+	return f
+}
+
+// maxFrameLength is the largest number that is a length and no EtherType.
+const maxFrameLength = 1500
+
 // Ether is the header of an Ethernet II frame.
 var Ether = define(Protocol{
 	Name: "Ether", Attr: "eth", Doc: "Ethernet II (IEEE 802.3 §3.2)",
@@ -32,7 +47,7 @@ var Ether = define(Protocol{
 	Fields: []Field{
 		{Name: "dst", Bits: 48, Kind: MAC, Compute: Host, Doc: "the destination's address; a host fills in the neighbour's"},
 		{Name: "src", Bits: 48, Kind: MAC, Compute: Host, Doc: "the source's address"},
-		etherField("type", "the EtherType; a number up to 1500 is the length of an IEEE 802.3 frame"),
+		frameType("the EtherType; a number up to 1500 is the length of an IEEE 802.3 frame"),
 	},
 })
 
@@ -44,7 +59,7 @@ var Dot1Q = define(Protocol{
 		{Name: "prio", Bits: 3, Doc: "the priority code point"},
 		{Name: "dei", Bits: 1, Doc: "drop eligible indicator"},
 		{Name: "vlan", Bits: 12, Doc: "the VLAN identifier; 0 is a priority tag"},
-		etherField("type", "the EtherType of the tagged packet"),
+		frameType("the EtherType of the tagged packet, or the length of an IEEE 802.3 frame"),
 		{Name: "id", Kind: Other, Doc: "another name of vlan", Read: func(l Layer, _ []byte) (any, string) {
 			return l.Value(&l.Protocol.Fields[2]), ""
 		}},
@@ -161,6 +176,16 @@ func arpHardware(l Layer, b []byte) (any, string) {
 	return b, ""
 }
 
+// arpLength returns the check of the length of an address of ARP: that of an address of the kind that the field at an index names.
+func arpLength(field int, kind, octets uint64, name string) func(Layer, uint64) string {
+	return func(l Layer, n uint64) string {
+		if k, ok := l.Uint(&l.Protocol.Fields[field]); ok && k == kind && n != octets {
+			return fmt.Sprintf("%d, and an address of %s has %d octets", n, name, octets)
+		}
+		return ""
+	}
+}
+
 // arpSize returns a function that returns the length of an address from a field of the header.
 func arpSize(field int) func(l Layer) int {
 	return func(l Layer) int {
@@ -176,8 +201,8 @@ var ARP = define(Protocol{
 	Fields: []Field{
 		{Name: "hwtype", Bits: 16, Default: uint64(1), Names: hardwareName, Doc: "the type of hardware"},
 		{Name: "ptype", Bits: 16, Hex: true, Default: uint64(0x800), Names: etherTypeName, Doc: "the protocol whose addresses are resolved, as EtherType"},
-		{Name: "hwlen", Bits: 8, Unit: "octets", Default: uint64(6), Doc: "the length of a hardware address"},
-		{Name: "plen", Bits: 8, Unit: "octets", Default: uint64(4), Doc: "the length of a protocol address"},
+		{Name: "hwlen", Bits: 8, Unit: "octets", Default: uint64(6), Doc: "the length of a hardware address", check: arpLength(0, 1, 6, "Ethernet")},
+		{Name: "plen", Bits: 8, Unit: "octets", Default: uint64(4), Doc: "the length of a protocol address", check: arpLength(1, 0x800, 4, "IPv4")},
 		{Name: "op", Bits: 16, Default: uint64(1), Names: named(map[uint64]string{1: "who-has", 2: "is-at", 3: "RARP request", 4: "RARP reply"}), Doc: "the operation"},
 		{Name: "hwsrc", Kind: Other, Size: arpSize(2), Read: arpHardware, Write: writeHardware, Compute: Host, Doc: "the sender's hardware address"},
 		{Name: "psrc", Kind: Other, Size: arpSize(3), Read: arpAddress, Write: writeProtocolAddress, Compute: Host, Doc: "the sender's protocol address"},
@@ -210,8 +235,14 @@ func prepareARP(l DraftLayer, _ *DraftLayer) (DraftLayer, error) {
 // Raw is the layer of octets that no table describes.
 var Raw = define(Protocol{
 	Name: "Raw", Doc: "octets without a table",
-	Fields: []Field{{Name: "load", Kind: Octets, Size: rest, Doc: "the octets"}},
+	Fields: loadFields,
 })
+
+// loadFields are the fields of a layer of octets. Scripts can't write load after a dot, since it is a word of Starlark.
+var loadFields = []Field{
+	{Name: "load", Kind: Octets, Size: rest, Doc: "the octets"},
+	{Name: "data", Kind: Octets, Doc: "another name of load, which is a word of the language", of: "load", Read: func(l Layer, _ []byte) (any, string) { return l.Value(&l.Protocol.Fields[0]), "" }},
+}
 
 // rest returns the size of a field that fills the rest of its layer. A protocol has at most one such field, and no
 // field of variable width before it.

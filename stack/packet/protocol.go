@@ -46,29 +46,31 @@ type Place struct {
 	Number uint64
 }
 
-// A Table is an assignment of numbers to protocols.
-type Table uint8
+// A Table is the name of an assignment of numbers to protocols.
+type Table string
 
-// The tables of numbers. The zero Table is none.
+// The tables of numbers.
 const (
-	EtherTypes Table = 1 + iota
-	IPProtocols
-	UDPPorts
-	TCPPorts
-	ICMPv6Types
-	NDOptions
-	NullFamilies
-	tables
+	EtherTypes   Table = "EtherType"
+	IPProtocols  Table = "IP protocol"
+	UDPPorts     Table = "UDP port"
+	TCPPorts     Table = "TCP port"
+	ICMPv6Types  Table = "ICMPv6 type"
+	NDOptions    Table = "ND option"
+	NullFamilies Table = "address family"
 )
 
 // anyNumber stands for all numbers of a table without a protocol of their own.
 const anyNumber = 1 << 63
 
-// Field returns the field called name, nil if the protocol has none.
+// Field returns the field called name, nil if the protocol has none. Another name of a field stands for that field.
 func (p *Protocol) Field(name string) *Field {
 	for i := range p.Fields {
-		if p.Fields[i].Name == name {
-			return &p.Fields[i]
+		if f := &p.Fields[i]; f.Name == name {
+			if f.of != "" {
+				return p.Field(f.of)
+			}
+			return f
 		}
 	}
 	return nil
@@ -145,10 +147,14 @@ type assignment struct {
 	protocol *Protocol
 }
 
-var places = func() (all [tables]assigned) {
+var places = func() []*assigned {
+	var all [8]*assigned
+	for i := range all {
+		all[i] = new(assigned)
+	}
 	for _, p := range protocols {
 		for _, at := range p.On {
-			switch t := &all[at.Table]; {
+			switch t := all[at.Table.index()]; {
 			case at.Number == anyNumber:
 				t.other = p
 			case at.Number < uint64(len(t.low)):
@@ -158,12 +164,33 @@ var places = func() (all [tables]assigned) {
 			}
 		}
 	}
-	return all
+	return all[:]
 }()
+
+// index returns the table's place in places. The last one is empty.
+func (t Table) index() int {
+	switch t {
+	case EtherTypes:
+		return 0
+	case IPProtocols:
+		return 1
+	case UDPPorts:
+		return 2
+	case TCPPorts:
+		return 3
+	case ICMPv6Types:
+		return 4
+	case NDOptions:
+		return 5
+	case NullFamilies:
+		return 6
+	}
+	return 7
+}
 
 // Carried returns the protocol with a number in a table, nil if there is none.
 func Carried(t Table, number uint64) *Protocol {
-	all := &places[t]
+	all := places[t.index()]
 	if number < uint64(len(all.low)) {
 		if p := all.low[number]; p != nil {
 			return p

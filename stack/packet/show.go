@@ -22,7 +22,7 @@ func (p *Packet) show(b *strings.Builder, indent string) {
 	damage := p.Damage()
 	mark := func(l Layer, f *Field) (text string) {
 		for _, d := range damage {
-			if d.Layer == l.index && d.Field == f {
+			if d.Layer == l.index && d.Field == f && (f == nil || f.Compute != Checksum) { // a checksum has its verdict
 				text += "   malformed: " + d.Text
 			}
 		}
@@ -77,6 +77,9 @@ func (l Layer) showField(b *strings.Builder, f *Field, indent, mark string) {
 	if f.Compute == Checksum {
 		text += l.verdict(f)
 	}
+	if _, to := l.Span(f); f.Size != nil && to > len(l.packet.Octets) && to <= l.end {
+		text += "   cut off by the capture"
+	}
 	fmt.Fprintf(b, "%s  %-*s %s%s\n", indent, nameWidth, f.Name, text, mark)
 }
 
@@ -84,7 +87,7 @@ func (l Layer) showField(b *strings.Builder, f *Field, indent, mark string) {
 const nameWidth = 10
 
 // shownElsewhere has the derived fields that repeat other fields of the layer.
-var shownElsewhere = map[string]bool{"id": true, "ids": true, "sack": true, "questions": true, "answers": true, "message": true}
+var shownElsewhere = map[string]bool{"id": true, "ids": true, "sack": true, "data": true, "questions": true, "answers": true, "message": true}
 
 // verdict returns the text about a checksum field, which begins with a blank: correct, wrong, unverified if octets are
 // missing, or none. It returns "" if the packet does not have the field.
@@ -123,6 +126,11 @@ func (f *Field) Format(l Layer) string {
 	if f.Names != nil {
 		if name := f.Names(n); name != "" {
 			text += " " + name
+		}
+	}
+	if f.note != nil {
+		if note := f.note(n); note != "" {
+			text += " " + note
 		}
 	}
 	return text

@@ -184,9 +184,12 @@ func greText(l Layer) string {
 	return fmt.Sprintf("%s, length %d", text, l.end-l.begin)
 }
 
+// cut marks a layer of which octets are missing, as tcpdump does.
+func (l Layer) cut() string { return fmt.Sprintf("[|%s]", l.Protocol.Attr) }
+
 // truncated describes a layer whose header is incomplete, because the frame or the captured part of it ends too early.
 func (l Layer) truncated() string {
-	text := fmt.Sprintf("[|%s]", l.Protocol.Attr)
+	text := l.cut()
 	if eth, ok := l.under(); ok && l.Protocol == ARP && eth.Protocol == Ether {
 		text += fmt.Sprintf(" from %v", eth.Value(eth.Protocol.Field("src")))
 	}
@@ -241,6 +244,10 @@ func arpText(l Layer) string {
 	if ip == target {
 		text += ", announced" + hw
 	}
+	if hwlen := l.Protocol.Field("hwlen"); l.fault(hwlen) != "" {
+		n, _ := l.Uint(hwlen)
+		text += fmt.Sprintf(" [bad hwlen %d]", n)
+	}
 	return text
 }
 
@@ -249,6 +256,34 @@ func (q *Sequences) transport(p *Packet, i int) string {
 	text := q.message(p, i)
 	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 && p.Layers[i].Protocol == IP {
 		text += ", first fragment"
+	}
+	return text + p.Layers[i].faults()
+}
+
+// faults marks what is wrong with the version and the lengths of an IP header, as "[bad IP length 10]". It returns "" for a sound header.
+func (l Layer) faults() (text string) {
+	version := &l.Protocol.Fields[0]
+	if n, _ := l.Uint(version); l.fault(version) != "" {
+		text += fmt.Sprintf(" [bad IP version %d]", n)
+	}
+	for _, d := range l.packet.damage {
+		if d.Layer != l.index || d.Field == nil {
+			continue
+		}
+		n, _ := l.Uint(d.Field)
+		if d.Field.Compute == HeaderLength {
+			text += fmt.Sprintf(" [bad IP hdr length %d]", int(n)*d.Field.Scale)
+			continue
+		}
+		begin := l.begin
+		if d.Field.Compute == PayloadLength {
+			begin += l.Protocol.fixed
+		}
+		if missing := begin + int(n) - l.end; missing > 0 {
+			text += fmt.Sprintf(" [%d octets missing]", missing)
+		} else {
+			text += fmt.Sprintf(" [bad IP length %d]", n)
+		}
 	}
 	return text
 }
@@ -325,7 +360,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 
 // payloadName names the payload of an IP packet.
 func payloadName(protocol uint64) string {
-	if name := protocolName(wire.Protocol(protocol)); !strings.HasPrefix(name, "proto ") {
+	if name := protocolName(wire.Protocol(protocol)); !strings.HasPrefix(name, "proto ") && protocol != hopByHop {
 		return name
 	}
 	return fmt.Sprintf("ip-proto-%d", protocol)

@@ -57,14 +57,13 @@ var lineRules = []lineRule{
 	// Addresses, fragments and tunnels.
 	{why: "a fragment has its place in the datagram", theirs: `: ip-proto-\d+$`, with: ": FRAGMENT", ours: `: [\w-]+ (?:last )?fragment at \d+$`, by: ": FRAGMENT"},
 	{why: "a VLAN is part of the packet's way", ours: `^vlan \d+, `},
-	{why: "ports stand with the addresses behind extension headers too", theirs: `^(\S+) > (\S+): ((?:(?:HBH|DSTOPT|RT6 \(.*?\)|frag \(0\|\d+\)) )+)(\d+) > (\d+): `, with: "$1.$4 > $2.$5: $3"},
-	{why: "an authentication header is shown by the packet's fields", theirs: `^(\S+) > (\S+): AH\(.*?\):? (\d+) > (\d+): `, with: "$1.$3 > $2.$4: "},
+	{why: "ports stand with the addresses behind extension headers too", theirs: `^(\S+) > (\S+): ((?:(?:HBH|DSTOPT|RT6 \(.*?\)|AH\(.*?\):|frag \(0\|\d+\)) )+)(\d+) > (\d+): `, with: "$1.$4 > $2.$5: $3"},
 	{why: "the packet in a tunnel is on the tunnel's line", theirs: `VXLAN, flags \[I\] \(0x08\), (vni \d+) \| IP6? `, with: "VXLAN, $1: "},
 	{why: "GRE's routing is obsolete (RFC 2784 §2.3)", theirs: `, off 0x0`},
-	{why: "protocols without a table are named, with a length", theirs: `: (?:OSPF|ESP|AH|PIM|VRRP|\[\|ospf2|\[\|esp|ip-proto-\d+ \d+).*`, with: ": OTHER", ours: `: (?:ospf|ipsecesp|ipsecah|vrrp|udplite|ipv6hopbyhop|ip-proto-\d+), length \d+$`, by: ": OTHER"},
+	{why: "protocols without a table are named, with a length", theirs: `: (?:OSPF|ESP|AH\(reserved|PIM|VRRP|\[\|ospf2|\[\|esp|ip-proto-\d+ \d+).*`, with: ": OTHER", ours: `: (?:AH\(.*?\): )?(?:ospf|ipsecesp|ipsecah|vrrp|udplite|ipv6hopbyhop|ip-proto-\d+), length \d+$`, by: ": OTHER"},
 	{why: "a length has its word behind extension headers too", theirs: `ip-proto-(\d+) (\d+)$`, with: "ip-proto-$1, length $2"},
 	{why: "a fragment without data names its protocol", theirs: `(frag \(0\|0\)) $`, with: "$1", ours: `(frag \(0\|0\)) (?:no next header|\[\|ip\])$`, by: "$1"},
-	{why: "the verdict names a damaged IP header, and its other fields are shown", theirs: `^(?:truncated-\w+ - \d+ bytes missing! ?|bad-hlen|bad-len|IP5).*`, with: "BAD IP", ours: `^10\.9\.9\.9(?:\.5)? > 10.0.0.2(?:\.6)?: (?:UDP, length 2|udp, length 10|\[\|udp\])$`, by: "BAD IP"},
+	{why: "the fields of a damaged IP header are shown, with what is wrong at the end", theirs: `^(?:truncated-\w+ - \d+ bytes missing! ?|bad-hlen|bad-len|IP5).*`, with: "BAD IP", ours: `^10\.9\.9\.9(?:\.5)? > 10.0.0.2(?:\.6)?: (?:UDP, length 2|udp, length 10|\[\|udp\]) (?:\[(?:bad [\w ]+|\d+ octets missing)\] ?)+$`, by: "BAD IP"},
 	{why: "a damaged layer is called cut", theirs: `truncated-udp \d|ICMP6, length 0 \(invalid\)|ICMP6, echo request \[\|icmp6\]|\[\|udp\]$`, with: "CUT", ours: `\[\|(?:udp|icmp6)\]$`, by: "CUT"},
 
 	// ICMP and IGMP.
@@ -102,6 +101,7 @@ var lineRules = []lineRule{
 	// Other frames.
 	{why: "an announcement is named, with its sender", ours: `(, length \d+), announced.*`, by: "$1"},
 	{why: "the operation of other ARP is a number, and ARP that is not of IPv4 has a sender", theirs: `^ARP, (Unknown|Reverse|Inverse|Ethernet).*`, with: "OTHER ARP", ours: `^ARP, (operation|not of IPv4).*`, by: "OTHER ARP"},
+	{why: "an address of another length than the hardware's is marked", ours: ` \[bad hwlen \d+\]$`},
 	{why: "an ARP packet that is cut has a sender", ours: `(\[\|arp\]) from .*`, by: "$1"},
 	{why: "frames of other protocols have addresses", theirs: `^(LLDP|STP|\S+ > \S+, Realtek|\S+ > \S+ Unknown DSAP).*`, with: "OTHER FRAME", ours: `^\S+ > \S+, (llc|ethertype 0x88\w\w), length \d+$`, by: "OTHER FRAME"},
 	{why: "an unknown EtherType is a number", theirs: `ethertype Unknown \((0x\w+)\), length (\d+): $`, with: "ethertype $1, length $2"},

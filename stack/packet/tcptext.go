@@ -45,7 +45,10 @@ func (q *Sequences) tcp(p *Packet, l Layer, from, to netip.AddrPort) string {
 	v, damage := l.read(l.Protocol.Field("options"))
 	list, _ := v.([]Option)
 	options := optionText(list, flags.Has(wire.SYN), ack-uint32(rawAck))
-	if damage != "" && l.body <= len(l.packet.Octets) {
+	switch {
+	case l.body > len(l.packet.Octets): // not all of them are known
+		options = append(options, l.cut())
+	case damage != "":
 		options = append(options, "[bad opt]")
 	}
 	if len(options) > 0 {

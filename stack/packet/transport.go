@@ -15,7 +15,7 @@ func port(name, doc string) Field {
 // byPort returns the protocol of the destination port, or else of the source port.
 func byPort(l Layer, t Table, carried lookup) *Protocol {
 	for _, f := range l.Protocol.ports {
-		if n, ok := l.Uint(f); ok {
+		if n, ok := l.uint(f); ok {
 			if p := carried(t, n); p != nil {
 				return p
 			}
@@ -54,7 +54,7 @@ var UDP = define(Protocol{
 	Fields: []Field{
 		port("sport", "the source's port"), port("dport", "the destination's port"),
 		{Name: "len", Bits: 16, Unit: "octets", Compute: TotalLength, Doc: "the length of header and data"},
-		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: udpSum, Doc: "the checksum of pseudo-header, header and data; 0 over IPv4 for none"},
+		{Name: "chksum", Bits: 16, Hex: true, Compute: Checksum, Sum: udpSum, check: udpNone, Doc: "the checksum of pseudo-header, header and data; 0 over IPv4 for none"},
 	},
 	prepare: func(l DraftLayer, next *DraftLayer) (DraftLayer, error) { return l.withPorts(next, UDPPorts), nil },
 	next: func(l Layer, carried lookup) *Protocol {
@@ -77,9 +77,9 @@ func bootMessage(l Layer) bool {
 }
 
 // udpSum computes the checksum of a UDP datagram. ok is false if it can't be computed. A sum of zero is sent as all
-// ones. A datagram over IPv4 may have no checksum.
+// ones. A datagram may have no checksum (needsNoSum).
 func udpSum(l Layer) (want uint64, ok bool) {
-	if ip, there := l.ip(); there && ip.Protocol == IP && !l.packet.built && l.is("chksum", 0) {
+	if ip, there := l.ip(); there && !l.packet.built && l.needsNoSum(ip) && l.is("chksum", 0) {
 		return 0, true
 	}
 	want, ok = udpTransportSum(l)
@@ -87,6 +87,20 @@ func udpSum(l Layer) (want uint64, ok bool) {
 		want = 0xffff
 	}
 	return want, ok
+}
+
+// needsNoSum reports whether a datagram may be without a checksum: over IPv4, and over IPv6 if it carries a tunnel (RFC 6935 §5).
+func (l Layer) needsNoSum(ip Layer) bool {
+	above := l.index + 1
+	return ip.Protocol == IP || above < len(l.packet.Layers) && l.packet.Layers[above].Protocol.Name == "VXLAN"
+}
+
+// udpNone is the check of UDP's checksum, which is not 0 over IPv6 (RFC 8200 §8.1).
+func udpNone(l Layer, sum uint64) string {
+	if ip, ok := l.ip(); ok && sum == 0 && l.complete() && !l.needsNoSum(ip) {
+		return "none over IPv6, which needs one"
+	}
+	return ""
 }
 
 var udpTransportSum = transportSum(6, wire.ProtocolUDP)

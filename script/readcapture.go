@@ -28,6 +28,9 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if arg[bool](c, "lazy") {
+		return c.readLazily(path, only)
+	}
 	most := maxRead + 1 // which is too many
 	if c.Given("count") {
 		most = arg[int](c, "count")
@@ -92,7 +95,7 @@ func readPackets(path string, only *filter.Filter, most int) (got []*capture.Rec
 	return got, nil, nil
 }
 
-var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them", maxRead, maxReadOctets>>20)
+var errMuch = fmt.Errorf("it has more than %d packets or %d MiB: filter= and count= choose among them, lazy=True reads them one by one", maxRead, maxReadOctets>>20)
 
 // readError returns an error that names the file and its fault.
 func readError(path string, err error) error {

@@ -49,8 +49,9 @@ func (c *Conn) checkACK(now clock.Instant, s *Segment) drop.Reason {
 }
 
 // ackProgress moves SND.UNA to the segment's ACK, removes the acknowledged octets from the buffer and returns their
-// number. It takes a round-trip sample from a segment that was sent once. If every segment in flight was retransmitted,
-// the sample comes from the echoed timestamp instead (RFC 6298 §3, RFC 7323 §4.1).
+// number. It takes a round-trip sample from a segment that was sent once. After a retransmission, which ends the measurement of such a
+// segment, the sample comes from the echoed timestamp instead (RFC 6298 §3, RFC 7323 §4.1). Otherwise the timestamp gives none: its ticks
+// are longer than many round trips.
 func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 	v, ack := &c.snd, s.Ack
 	switch {
@@ -62,7 +63,7 @@ func (c *Conn) ackProgress(now clock.Instant, s *Segment) int {
 		}
 		v.timedAt = clock.Never
 	case v.timedAt != clock.Never && !c.rtt.backedOff:
-	case v.una != v.iss: // no sample from the ACK of our SYN: if that ACK was lost, data brings the same echo much later
+	case v.una != v.iss && c.retransmittedLately(now): // no sample from the ACK of our SYN: if that ACK was lost, data brings the same echo much later
 		c.sampleEcho(now, s)
 	}
 	n := ack.Sub(v.dataStart())

@@ -35,10 +35,15 @@ func (c *Conn) limitByEcho(now clock.Instant, s *Segment, rtt time.Duration) tim
 // retransmission makes the echo ambiguous.
 func (c *Conn) echoedRTT(now clock.Instant, s *Segment) time.Duration {
 	rtt, ok := c.ts.roundTrip(now, &s.Options)
-	if !ok || c.snd.retransmittedAt != 0 && now.Sub(c.snd.retransmittedAt) < 2*c.rtt.srtt {
+	if !ok || c.retransmittedLately(now) {
 		return 0
 	}
 	return rtt
+}
+
+// retransmittedLately reports whether the acknowledged octets may have been in flight when a segment was retransmitted.
+func (c *Conn) retransmittedLately(now clock.Instant) bool {
+	return c.rtt.backedOff || c.snd.retransmittedAt != 0 && now.Sub(c.snd.retransmittedAt) < 2*c.rtt.srtt
 }
 
 // roundTrip returns the time since we sent the timestamp that o echoes (RFC 7323 §4.1). ok is false if o echoes none.

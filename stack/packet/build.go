@@ -198,6 +198,8 @@ func (l Layer) computed(d DraftLayer) error {
 			n = l.body - l.begin - (l.start(f)+f.Bits)/8
 		case Count:
 			n = l.Protocol.entries(d, i)
+		case FieldLength:
+			n = d.lengthOf(f.of) + f.Plus
 		}
 		if err := f.checkNumber(fmt.Sprintf("the packet is too long: %s.%s", l.Protocol.Name, f.Name), uint64(n)); err != nil {
 			return err
@@ -216,8 +218,27 @@ func (l Layer) computed(d DraftLayer) error {
 	return nil
 }
 
-// entries returns the number of entries in the first list after the field at index i.
+// lengthOf returns the length of a field in octets.
+func (d DraftLayer) lengthOf(f *Field) int {
+	if f.Bits != 0 {
+		return f.Bits / 8
+	}
+	v := d.Value(f)
+	if v == nil {
+		v = f.Default
+	}
+	b, err := f.encode(v)
+	if v == nil || err != nil {
+		return 0
+	}
+	return len(b)
+}
+
+// entries returns the number of entries in the list that the field at index i counts, by default the first one after it.
 func (p *Protocol) entries(d DraftLayer, i int) int {
+	if of := p.Fields[i].of; of != nil {
+		i = of.index
+	}
 	for ; i < len(p.Fields); i++ {
 		if list, ok := d.Value(&p.Fields[i]).([]any); ok {
 			return len(list)

@@ -37,13 +37,14 @@ const (
 	RestLength                   // length of the rest of the layer after the field, in octets
 	NextProtocol                 // number of the next layer in Field.Table
 	Checksum                     // checksum from Field.Sum
-	Count                        // number of entries in the list that follows
+	Count                        // number of entries in a list, the one that follows if Field.of does not name one
+	FieldLength                  // length of another field in octets, with Field.Plus
 	Host                         // value from the sending host: addresses, routes, neighbours and identifiers
 )
 
 // String describes the value that sending fills in; "" for Given.
 func (c Compute) String() string {
-	return [...]string{"", "header length", "total length", "payload length", "length of the rest", "next layer", "checksum", "count", "host"}[c]
+	return [...]string{"", "header length", "total length", "payload length", "length of the rest", "next layer", "checksum", "count", "length", "host"}[c]
 }
 
 // A Field is one row of a protocol's table. Header fields are in the order of the wire, each after the one before.
@@ -82,6 +83,7 @@ type Field struct {
 	Table   Table                                // numbers, for NextProtocol; Default is the number before a layer without one
 	Sum     func(l Layer) (want uint64, ok bool) // computes the sum, for Checksum; ok is false if octets of the sum are not known
 
+	of      *Field // field that Count and FieldLength are about
 	derived bool
 	index   int
 	at      int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"go.starlark.net/starlark"
 
@@ -17,9 +18,9 @@ import (
 func (p *Value) Code() string {
 	switch {
 	case p.draft == nil:
-		return codeOf(p.Draft().Unfilled(true))
+		return codeOf(shortest(p.Draft()))
 	case p.received:
-		return codeOf(p.draft.Unfilled(true))
+		return codeOf(shortest(p.draft))
 	}
 	return codeOf(p.draft)
 }
@@ -37,6 +38,57 @@ func codeOf(d *packet.Draft) string {
 		c.layer(l, i > 0 && d.Layers[i-1].Protocol != packet.Raw)
 	}
 	return c.String()
+}
+
+// shortest returns a draft that is built to the same octets, without the fields that sending fills in with the same values. A layer with text
+// that no literal of a script has keeps its octets.
+func shortest(d *packet.Draft) *packet.Draft {
+	for i, l := range d.Layers {
+		if !unwritable(l) {
+			continue
+		}
+		built, err := d.Build()
+		if err != nil {
+			continue
+		}
+		d = d.Replace(i, octetsOf(built.Layers[i]))
+	}
+	return d.Unfilled(true)
+}
+
+// unwritable reports whether a layer has the data of a record as text that is not UTF-8, since bytes there are the data's own octets.
+func unwritable(l packet.DraftLayer) bool {
+	for i := range l.Protocol.Fields {
+		list, _ := l.Value(&l.Protocol.Fields[i]).([]any)
+		for _, x := range list {
+			r, _ := x.(packet.Record)
+			for _, m := range r.Parts {
+				if s, ok := m.Value.(string); ok && m.Name == "rdata" && !utf8.ValidString(s) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// octetsOf returns a layer with the numbers and octets of all its fields.
+func octetsOf(l packet.Layer) packet.DraftLayer {
+	d := packet.DraftLayer{Protocol: l.Protocol}
+	for i := range l.Protocol.Fields {
+		f := &l.Protocol.Fields[i]
+		var v any
+		from, to := l.Span(f)
+		if n, ok := l.Uint(f); ok && f.Kind <= packet.Letters && !f.Derived() {
+			v = n
+		} else if f.Kind > packet.Letters && to > from {
+			v = l.Octets(f)
+		}
+		if with, err := d.With(f, v); err == nil {
+			d = with
+		}
+	}
+	return d
 }
 
 // A coder writes expressions.
@@ -147,17 +199,17 @@ func (c *coder) value(v any) {
 	case []byte:
 		c.WriteString(octetsCode(v, false))
 	case string:
-		if ascii(v) {
+		if utf8.ValidString(v) {
 			c.WriteString(starlark.String(v).String())
 			return
 		}
-		c.WriteString(octetsCode([]byte(v), false))
+		c.WriteString(octetsCode([]byte(v), false)) // a str literal has no such octets
 	case wire.HardwareAddr, netip.Addr:
 		fmt.Fprintf(c, "%q", fmt.Sprint(v))
 	case *packet.Draft:
 		c.WriteString(codeOf(v))
 	case *packet.Packet:
-		c.WriteString(codeOf(v.Draft().Unfilled(true)))
+		c.WriteString(codeOf(shortest(v.Draft())))
 	case []any:
 		c.sequence("[", "]", len(v), func(i int) { c.value(v[i]) })
 	case [2]uint64:
@@ -184,16 +236,6 @@ func (c *coder) value(v any) {
 	default:
 		c.WriteString("None")
 	}
-}
-
-// ascii reports whether a string has printable ASCII only.
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // option writes one option: its name, (name, value), or (kind, octets).

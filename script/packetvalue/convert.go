@@ -22,6 +22,7 @@ type converter struct {
 	resolve Resolver // nil where no host can be named
 	of      *packet.Protocol
 	f       *packet.Field
+	depth   int // of the lists around a value
 }
 
 // A shape is the form in which scripts write a field's value.
@@ -47,7 +48,7 @@ var shapes = map[string]shape{
 	"options": shapeOptions, "hwsrc": shapeMAC, "hwdst": shapeMAC, "chaddr": shapeMAC, "lladdr": shapeMAC, "src": shapeMAC,
 	"psrc": shapeAddr, "pdst": shapeAddr, "prefix": shapeAddr, "quoted": shapePacket, "type": shapeNumber,
 	"qd": shapeRecords, "an": shapeRecords, "ns": shapeRecords, "ar": shapeRecords, "records": shapeRecords,
-	"sources": shapeAddrs, "addresses": shapeAddrs, "dns": shapeAddrs, "searchlist": shapeNames,
+	"sources": shapeAddrs, "srcaddrs": shapeAddrs, "addresses": shapeAddrs, "dns": shapeAddrs, "searchlist": shapeNames,
 }
 
 // shapeOf returns the form of a field's value.
@@ -121,7 +122,7 @@ func (c converter) literal(v starlark.Value) (any, error) {
 		}
 	case shapePacket:
 		if p, ok := v.(*Value); ok {
-			return p.quoted(), nil
+			return quoted(p), nil
 		}
 	case shapeOptions:
 		return c.options(v)
@@ -135,12 +136,15 @@ func (c converter) literal(v starlark.Value) (any, error) {
 	return nil, c.wrong(v, "")
 }
 
-// quoted returns the packet in the form in which a field quotes it.
-func (p *Value) quoted() any {
-	if p.draft != nil {
-		return p.draft
+// quoted returns a packet in the form in which a field quotes it. A packet with sets of values is one itself.
+func quoted(p *Value) any {
+	if p.draft == nil {
+		return p.dissected()
 	}
-	return p.dissected()
+	if _, _, ok := p.draft.Pattern(); ok {
+		return &single{from{p}, compiled(p.draft)}
+	}
+	return p.draft
 }
 
 // wrong returns the error for a value that the field can't have. more is added to its end.

@@ -29,10 +29,13 @@ func elements(v starlark.Value) (list []starlark.Value, ok bool) {
 	return list, true
 }
 
+// anOption says how a script writes an option.
+const anOption = ": an option is a name, (name, value) or (kind, octets)"
+
 // options converts a list of options: names, (name, value) and (kind, octets).
 func (c converter) options(v starlark.Value) (any, error) {
 	list, ok := elements(v)
-	if !ok {
+	if _, isDict := v.(starlark.Mapping); isDict || !ok {
 		return nil, c.wrong(v, "")
 	}
 	options := []packet.Option{}
@@ -50,111 +53,110 @@ func (c converter) option(v starlark.Value) (o packet.Option, err error) {
 	name, value := v, starlark.Value(starlark.None)
 	if t, ok := v.(starlark.Tuple); ok {
 		if len(t) < 1 || len(t) > 2 {
-			return o, c.wrong(v, ": an option is a name, (name, value) or (kind, octets)")
+			return o, c.wrong(v, anOption)
 		}
 		if name = t[0]; len(t) == 2 {
 			value = t[1]
 		}
 	}
+	var x any
+	if value != starlark.None {
+		if x, err = c.plainValue(value); err != nil {
+			return o, err
+		}
+	}
 	switch name := name.(type) {
 	case starlark.Int:
 		kind, ok := name.Uint64()
-		b, isBytes := registry.Octets(value)
-		if !ok || kind > 255 || !isBytes && value != starlark.None {
-			return o, c.wrong(v, ": an option without a name is (kind, octets) with a kind from 0 to 255")
+		if !ok {
+			return o, c.wrong(v, anOption)
 		}
-		if o.Kind = int(kind); isBytes {
-			o.Value = b
-		}
-		return o, nil
+		o, err = packet.NumberedOption(c.of, kind, x)
 	case starlark.String:
-		text := strings.ToLower(string(name))
-		kind, ok := packet.OptionNumber(c.of, text)
-		if !ok {
-			if n := suggest.Nearest(text, packet.OptionNames(c.of)); n != "" {
-				return o, c.wrong(v, fmt.Sprintf(": no option %s (did you mean %s?)", text, n))
-			}
-			return o, c.wrong(v, ": no option "+text)
+		text, known := strings.ToLower(string(name)), c.f.OptionNames()
+		if n := suggest.Nearest(text, known); n != "" && !contains(known, text) {
+			return o, fmt.Errorf("%s.%s: no option is called %q (did you mean %s?)", c.of.Name, c.f.Name, string(name), n)
 		}
-		o = packet.Option{Kind: kind, Name: text}
-		if o.Value, err = c.optionValue(text, value); err != nil {
-			return o, err
+		if b, ok := x.([]byte); ok && len(b) == 0 && optionAlone(c.of, text) {
+			x = nil
 		}
-		return o, nil
-	}
-	return o, c.wrong(v, ": an option is a name, (name, value) or (kind, octets)")
-}
-
-// optionValue converts the value of the option called name, nil for an option that has only its name.
-func (c converter) optionValue(name string, v starlark.Value) (any, error) {
-	bad := func(what string) error { return c.wrong(v, fmt.Sprintf(": %s takes %s", name, what)) }
-	switch name {
-	case "sack":
-		list, ok := elements(v)
-		blocks := []packet.SequenceRange{}
-		for _, x := range list {
-			left, right, isPair := pair(x)
-			ok = ok && isPair && left>>32 == 0 && right>>32 == 0
-			blocks = append(blocks, packet.SequenceRange{Left: uint32(left), Right: uint32(right)})
-		}
-		if !ok {
-			return nil, bad("[(left, right)]")
-		}
-		return blocks, nil
-	case "ts":
-		value, reply, ok := pair(v)
-		if !ok || value>>32 != 0 || reply>>32 != 0 {
-			return nil, bad("(value, echo reply), each from 0 to 4294967295")
-		}
-		return [2]uint64{value, reply}, nil
-	case "rr", "lsrr", "ssrr":
-		if b, ok := v.(starlark.Bytes); ok {
-			return []byte(b), nil
-		}
-		t, _ := elements(v)
-		if len(t) != 2 {
-			return nil, bad("(pointer, [addresses])")
-		}
-		pointer, ok := unsigned(t[0])
-		list, err := c.list(t[1], shapeAddrs)
-		if !ok || err != nil {
-			return nil, bad("(pointer, [addresses])")
-		}
-		return packet.RouteOption{Pointer: pointer, Addresses: list.([]any)}, nil
-	}
-	switch v := v.(type) {
-	case starlark.NoneType:
-		return nil, nil
-	case starlark.Int:
-		if n, ok := v.Uint64(); ok {
-			return n, nil
-		}
+		o, err = packet.ParseOption(c.of, text, x)
 	default:
-		if b, ok := registry.Octets(v); ok {
-			return b, nil
+		return o, c.wrong(v, anOption)
+	}
+	if err != nil {
+		return o, fmt.Errorf("%s.%s: %w", c.of.Name, c.f.Name, err)
+	}
+	return o, nil
+}
+
+// optionAlone reports whether an option has no value.
+func optionAlone(p *packet.Protocol, name string) bool {
+	o, err := packet.ParseOption(p, name, nil)
+	return err == nil && o.Value == nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
 		}
 	}
-	return nil, bad("an int or bytes")
+	return false
 }
 
-// unsigned converts an int that is not negative.
-func unsigned(v starlark.Value) (uint64, bool) {
-	n, ok := v.(starlark.Int)
-	if !ok {
-		return 0, false
+// dhcp converts a dict of options by code or name, or a list of pairs.
+func (c converter) dhcp(v starlark.Value) (any, error) {
+	var pairs []starlark.Tuple
+	if d, ok := v.(starlark.IterableMapping); ok {
+		pairs = d.Items()
+	} else {
+		list, ok := elements(v)
+		for _, x := range list {
+			t, isPair := x.(starlark.Tuple)
+			ok = ok && isPair && len(t) == 2
+			pairs = append(pairs, t)
+		}
+		if !ok {
+			return nil, c.wrong(v, "")
+		}
 	}
-	return n.Uint64()
+	options := packet.OptionMap{}
+	for _, kv := range pairs {
+		x, err := c.plainValue(kv[1])
+		if err != nil {
+			return nil, err
+		}
+		if name, ok := starlark.AsString(kv[0]); ok {
+			o, err := dhcpOption(name, x)
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", c.of.Name, c.f.Name, err)
+			}
+			options = append(options, o)
+			continue
+		}
+		code, ok := kv[0].(starlark.Int)
+		n, inRange := code.Uint64()
+		b, isBytes := x.([]byte)
+		if s, isText := x.(string); isText {
+			b, isBytes = []byte(s), true
+		}
+		if !ok || !inRange || n == 0 || n > 254 || !isBytes {
+			return nil, c.wrong(v, fmt.Sprintf(": %v is not a code from 1 to 254 with str or bytes", starlark.Tuple{kv[0], kv[1]}))
+		}
+		options = append(options, packet.CodeValue{Code: int(n), Data: b})
+	}
+	return options, nil
 }
 
-// pair converts two ints.
-func pair(v starlark.Value) (a, b uint64, ok bool) {
-	t, _ := elements(v)
-	if len(t) != 2 {
-		return 0, 0, false
+// dhcpOption returns an option by its name, and suggests a similar one in the error about an unknown name.
+func dhcpOption(name string, v any) (packet.CodeValue, error) {
+	o, err := packet.ParseDHCPOption(name, v)
+	known := packet.DHCPOptionNames()
+	if n := suggest.Nearest(name, known); err != nil && n != "" && !strings.HasPrefix(err.Error(), n+" is ") {
+		return o, fmt.Errorf("no option is called %q (did you mean %s?)", name, n)
 	}
-	a, ok = unsigned(t[0])
-	b, ok2 := unsigned(t[1])
-	return a, b, ok && ok2
+	return o, err
 }
 
 // list converts a list of addresses or names.
@@ -185,7 +187,7 @@ func (c converter) list(v starlark.Value, s shape) (any, error) {
 // records converts a list of dicts or structs, or a single one.
 func (c converter) records(v starlark.Value) (any, error) {
 	xs, ok := elements(v)
-	if _, isDict := v.(starlark.IterableMapping); isDict || !ok {
+	if _, isRecord := members(v); isRecord || !ok {
 		xs = []starlark.Value{v}
 	}
 	list := []any{}
@@ -194,29 +196,34 @@ func (c converter) records(v starlark.Value) (any, error) {
 		if !ok {
 			return nil, c.wrong(v, "")
 		}
-		r := packet.Record{Name: "record"}
-		if c.f.Name == "qd" {
+		r, err := c.record(parts)
+		if err != nil {
+			return nil, err
+		}
+		if r.Name = "record"; c.f.Name == "qd" {
 			r.Name = "question"
-		}
-		kind := starlark.Value(starlark.String("A"))
-		for _, m := range parts {
-			if m.name == "type" {
-				kind = m.value
-			}
-		}
-		for _, m := range parts {
-			if m.value == starlark.None {
-				continue
-			}
-			y, err := c.recordPart(m.name, m.value, kind)
-			if err != nil {
-				return nil, err
-			}
-			r.Parts = append(r.Parts, packet.Part{Name: m.name, Value: y})
 		}
 		list = append(list, r)
 	}
 	return list, nil
+}
+
+// record converts the names and values of a dict.
+func (c converter) record(parts []member) (r packet.Record, err error) {
+	for _, m := range parts {
+		if m.value == starlark.None {
+			continue
+		}
+		x, err := c.plainValue(m.value)
+		if err != nil {
+			return r, err
+		}
+		if b, ok := x.([]byte); ok && (m.name == "qname" || m.name == "rrname") {
+			x = string(b) // a name whose octets no str has
+		}
+		r.Parts = append(r.Parts, packet.Part{Name: m.name, Value: x})
+	}
+	return r, nil
 }
 
 // A member is a name with a value, in the order of a dict or struct.
@@ -228,8 +235,6 @@ type member struct {
 // members returns the names and values of a dict with names, or of a struct; ok is false for other values.
 func members(v starlark.Value) (list []member, ok bool) {
 	switch v := v.(type) {
-	case *Value, *LayerValue:
-		return nil, false
 	case starlark.IterableMapping:
 		for _, kv := range v.Items() {
 			name, ok := starlark.AsString(kv[0])
@@ -255,28 +260,14 @@ func members(v starlark.Value) (list []member, ok bool) {
 	return nil, false
 }
 
-// recordPart converts one value of a record. kind is the type of a DNS record, which determines what its data is.
-func (c converter) recordPart(name string, v, kind starlark.Value) (any, error) {
-	switch name {
-	case "maddr":
-		return c.address(v)
-	case "srcaddrs":
-		return c.list(v, shapeAddrs)
-	case "rdata":
-		for want, names := range map[int][]starlark.Value{4: {starlark.String("A"), starlark.MakeInt(1)}, 6: {starlark.String("AAAA"), starlark.MakeInt(28)}} {
-			for _, k := range names {
-				same, err := starlark.Equal(k, kind)
-				if _, isBytes := v.(starlark.Bytes); err == nil && same && !isBytes {
-					return c.addressOf(v, want)
-				}
-			}
-		}
-	}
-	return c.plainValue(v)
-}
+// maxNested is the largest depth of lists and dicts in a field's value.
+const maxNested = 8
 
-// plainValue converts a value whose type determines that of the field.
+// plainValue converts a value whose own type determines the result's.
 func (c converter) plainValue(v starlark.Value) (any, error) {
+	if c.depth++; c.depth > maxNested {
+		return nil, c.wrong(v, ": too many lists in each other")
+	}
 	switch v := v.(type) {
 	case starlark.Bool:
 		return bool(v), nil
@@ -290,15 +281,7 @@ func (c converter) plainValue(v starlark.Value) (any, error) {
 		return []byte(v), nil
 	default:
 		if parts, ok := members(v); ok {
-			r := packet.Record{}
-			for _, m := range parts {
-				x, err := c.plainValue(m.value)
-				if err != nil {
-					return nil, err
-				}
-				r.Parts = append(r.Parts, packet.Part{Name: m.name, Value: x})
-			}
-			return r, nil
+			return c.record(parts)
 		}
 		if xs, ok := elements(v); ok {
 			list := []any{}

@@ -254,6 +254,9 @@ func (c converter) matcher(v starlark.Value) (packet.Matcher, error) {
 		return nil, c.wrong(v, ": None stands for an unset field alone")
 	}
 	x, err := c.literal(v)
+	if m, ok := x.(packet.Matcher); ok {
+		return m, err
+	}
 	return &single{from{v}, x}, err
 }
 

@@ -29,7 +29,7 @@ func Takes(p *packet.Protocol, f *packet.Field) string {
 	case shapePacket:
 		return "a packet or bytes"
 	case shapeOptions:
-		return fmt.Sprintf("a list of names, (name, value) and (kind, octets), or bytes; names: %s", strings.Join(packet.OptionNames(p), " "))
+		return fmt.Sprintf("a list of names, (name, value) and (kind, octets), or bytes; names: %s", strings.Join(f.OptionNames(), " "))
 	case shapeDHCP:
 		return `a dict such as {"message-type": "discover", 55: b"\x01\x03"}`
 	case shapeRecords:

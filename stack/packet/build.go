@@ -68,7 +68,7 @@ func (p *Packet) append(d DraftLayer, next *DraftLayer) error {
 	p.Layers = append(p.Layers, l)
 	missing, err := p.fields(d, next, begin, false)
 	if missing != nil { // its condition depends on the length of the message
-		p.Octets = p.Octets[:begin]
+		p.Octets, p.conditions = p.Octets[:begin], nil
 		missing, err = p.fields(d, next, begin, true)
 	}
 	switch {
@@ -111,6 +111,9 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 				continue
 			}
 			l.body = len(p.Octets)
+			if f.scripted {
+				there = func(l Layer) bool { return l.present(f) }
+			}
 			if !there(l) {
 				if v != nil {
 					return f, nil
@@ -154,11 +157,13 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 // unset returns the number that an unset field begins with, before lengths and checksums are computed. next is the layer that
 // follows, or nil.
 func (f *Field) unset(next *DraftLayer) uint64 {
-	if f.Compute == NextProtocol {
+	if f.Table != "" {
 		if next == nil || next.Protocol == Padding {
 			if n, ok := f.Last.(uint64); ok {
 				return n
 			}
+		} else if n, ok := f.carries[next.Protocol]; ok {
+			return n
 		} else if n, ok := next.Protocol.number(f.Table); ok {
 			return n
 		}
@@ -292,7 +297,7 @@ func (l Layer) draft() (d DraftLayer, ok bool) {
 		if f.derived {
 			continue
 		}
-		if f.When != nil && !f.When(l) {
+		if !l.present(f) {
 			if f.Sent != nil {
 				d.values[i] = []byte{}
 			}

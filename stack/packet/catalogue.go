@@ -79,6 +79,11 @@ func (c *Catalogue) With(d *Definition) (*Catalogue, *Protocol, error) {
 	}
 	next.own = append(next.own, p)
 	for _, q := range next.own {
+		for i := range q.Fields {
+			for carried, number := range q.Fields[i].carries {
+				next.places[Place{q.Fields[i].Table, number}] = carried
+			}
+		}
 		for _, at := range q.On {
 			next.places[at] = q
 		}

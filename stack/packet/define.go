@@ -14,7 +14,22 @@ type Definition struct {
 	Fields    []FieldDefinition
 	Over      []DraftLayer // layers that carry the protocol, each with the one field set that says so, such as UDP with its dport
 	Carries   *Protocol    // protocol of every payload; nil if a field says what follows, or nothing does
+	Follows   []Follower   // protocols of the payload by the number in a field
 }
+
+// A Follower is a protocol that follows a user's protocol if a field has a number.
+type Follower struct {
+	Field    string
+	Number   uint64
+	Protocol *Protocol
+}
+
+// The names of the parts of a packet whose length a field can have (FieldDefinition.LengthOf), unless fields have these names.
+const (
+	PartHeader  = "header"  // header of the layer
+	PartPayload = "payload" // what the layer carries
+	PartLayer   = "layer"   // header and payload
+)
 
 // A FieldDefinition describes one field of a Definition.
 type FieldDefinition struct {
@@ -23,10 +38,10 @@ type FieldDefinition struct {
 	Bits      int    // width; 0 for a field of Octets or Text whose size differs
 	SizeOf    string // field before this one with the size in octets; "" means that the field fills the rest of the layer
 	Default   any
-	Table     Table // for a number that says what follows
 
-	LengthOf   string   // field whose length sending fills in here, in octets; "" for none
+	LengthOf   string   // field, or part of the packet, whose length sending fills in here; "" for none
 	Plus       int      // octets that are added to that length
+	Unit       int      // octets that the number 1 stands for, for PartHeader; 0 means 1
 	CountOf    string   // list whose number of entries sending fills in here; "" for none
 	Checksum   bool     // true for the Internet checksum (RFC 1071), of 16 bits
 	ChecksumOf []string // fields that the checksum covers; nil for the whole layer with its payload
@@ -42,12 +57,22 @@ type FieldDefinition struct {
 
 // define returns the table of the protocol.
 func (d *Definition) define() (*Protocol, error) {
-	fields, scripted, err := d.fields()
-	if err != nil {
+	m := definer{Definition: d}
+	if err := m.make(); err != nil {
 		return nil, err
 	}
-	p := define(Protocol{Name: d.Name, Doc: d.Doc, Fields: fields, scripted: scripted, own: true})
+	p := define(Protocol{Name: d.Name, Doc: d.Doc, Fields: m.fields, scripted: m.scripted, own: true})
 	p.relate(d)
+	for _, x := range d.Follows {
+		f := p.Field(x.Field)
+		if f == nil || f.Table == "" {
+			return nil, fmt.Errorf("%s has no field %s with a number that could say what follows", d.Name, x.Field)
+		}
+		if f.carries == nil {
+			f.carries = map[*Protocol]uint64{}
+		}
+		f.carries[x.Protocol] = x.Number
+	}
 	for _, l := range d.Over {
 		at, err := carrier(l)
 		if err != nil {
@@ -55,11 +80,9 @@ func (d *Definition) define() (*Protocol, error) {
 		}
 		p.On = append(p.On, at)
 	}
-	switch {
-	case d.Carries != nil:
+	p.next = p.byField
+	if d.Carries != nil {
 		p.next = func(Layer, lookup) *Protocol { return d.Carries }
-	case p.follow == nil:
-		p.next = p.byField
 	}
 	return p, nil
 }
@@ -67,9 +90,9 @@ func (d *Definition) define() (*Protocol, error) {
 // byField returns the protocol that is defined over one of the layer's numbers.
 func (p *Protocol) byField(l Layer, carried lookup) *Protocol {
 	for i := range p.Fields {
-		if f := &p.Fields[i]; f.Kind == Uint {
+		if f := &p.Fields[i]; f.Table != "" {
 			if n, ok := l.Uint(f); ok {
-				if q := carried(fieldTable(p, f), n); q != nil {
+				if q := carried(f.Table, n); q != nil {
 					return q
 				}
 			}
@@ -79,7 +102,7 @@ func (p *Protocol) byField(l Layer, carried lookup) *Protocol {
 }
 
 // fieldTable is the table of the protocols that are carried where a field of a user's protocol has their number.
-func fieldTable(p *Protocol, f *Field) Table { return Table(p.Name + "." + f.Name) }
+func fieldTable(protocol, field string) Table { return Table(protocol + "." + field) }
 
 // carrier returns the place of a protocol that is defined over a layer.
 func carrier(l DraftLayer) (at Place, err error) {
@@ -104,99 +127,181 @@ func carrier(l DraftLayer) (at Place, err error) {
 		return Place{UDPPorts, n}, nil
 	case l.Protocol == TCP && (set.Name == "dport" || set.Name == "sport"):
 		return Place{TCPPorts, n}, nil
-	case l.Protocol.own && set.Kind == Uint:
-		return Place{fieldTable(l.Protocol, set), n}, nil
+	case l.Protocol.own && set.Table != "":
+		return Place{set.Table, n}, nil
 	}
 	return at, fmt.Errorf("%s.%s does not say what %s carries", l.Protocol.Name, set.Name, l.Protocol.Name)
 }
 
-// fields returns the fields of the table.
-func (d *Definition) fields() (fields []Field, scripted bool, err error) {
-	wrong := func(name, format string, args ...any) error {
-		return fmt.Errorf("%s.%s: %s", d.Name, name, fmt.Sprintf(format, args...))
-	}
-	if len(d.Fields) == 0 {
-		return nil, false, fmt.Errorf("%s has no fields", d.Name)
-	}
-	bits, open := 0, ""
-	for i := range d.Fields {
-		x := &d.Fields[i]
-		if slices.ContainsFunc(fields, func(f Field) bool { return f.Name == x.Name }) {
-			return nil, false, wrong(x.Name, "a field of this name is there already")
-		}
-		before := func(name, what string) error {
-			j := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
-			if j < 0 || fields[j].Kind != Uint {
-				return wrong(x.Name, "its %s is the number in a field before it, and %s is none", what, name)
-			}
-			return nil
-		}
-		if bits%8 != 0 && (x.Bits == 0 || x.When != nil || x.Kind != Uint) {
-			return nil, false, wrong(x.Name, "the fields before it have %d bits, which fill no whole octets", bits)
-		}
-		if x.When != nil && x.Bits%8 != 0 {
-			return nil, false, wrong(x.Name, "an optional field has whole octets, got %d bits", x.Bits)
-		}
-		bits += x.Bits
-		scripted = scripted || x.Scripted
-		f := Field{Name: x.Name, Doc: x.Doc, Kind: x.Kind, Bits: x.Bits, Default: x.Default, When: x.When, Table: x.Table}
-		switch {
-		case x.Repeat != nil:
-			if x.Count != "" {
-				if err := before(x.Count, "count"); err != nil {
-					return nil, false, err
-				}
-			}
-			if err := d.repeat(&f, x); err != nil {
-				return nil, false, err
-			}
-		case x.Bits == 0 && x.SizeOf != "":
-			if err := before(x.SizeOf, "size"); err != nil {
-				return nil, false, err
-			}
-			f.Size = func(l Layer) int {
-				n, _ := l.numOr(x.SizeOf)
-				return int(min(n, maxBuilt))
-			}
-		}
-		if x.Bits == 0 && x.SizeOf == "" && x.Count == "" {
-			if open != "" {
-				return nil, false, wrong(x.Name, "it can't fill the rest of the layer, because %s does", open)
-			}
-			open = x.Name
-			f.Size = restOf(i)
-		}
-		switch {
-		case x.Table != "":
-			f.Compute = NextProtocol
-		case x.LengthOf != "":
-			f.Compute, f.Plus = FieldLength, x.Plus
-		case x.CountOf != "":
-			f.Compute = Count
-		case x.Checksum:
-			if x.Bits != 16 {
-				return nil, false, wrong(x.Name, "a checksum has 16 bits, got %d", x.Bits)
-			}
-			f.Compute, f.Hex = Checksum, true
-		}
-		fields = append(fields, f)
-	}
-	if bits%8 != 0 {
-		return nil, false, fmt.Errorf("%s: its fields have %d bits, which fill no whole octets", d.Name, bits)
-	}
-	return fields, scripted, d.refer()
+// A definer makes the fields of a Definition's table, one after the other.
+type definer struct {
+	*Definition
+	fields   []Field
+	bits     int    // width of the fields so far, without those whose width differs
+	open     string // name of the field that fills the rest of the layer
+	varies   bool   // true if a field's width differs, or the packet may lack it
+	scripted bool
 }
 
-// refer reports a field that refers to one that is not there.
-func (d *Definition) refer() error {
-	for _, x := range d.Fields {
-		for _, name := range append([]string{x.LengthOf, x.CountOf}, x.ChecksumOf...) {
-			if name != "" && !slices.ContainsFunc(d.Fields, func(y FieldDefinition) bool { return y.Name == name }) {
-				return fmt.Errorf("%s.%s: there is no field %s", d.Name, x.Name, name)
-			}
+func (d *definer) wrong(x *FieldDefinition, format string, args ...any) error {
+	return fmt.Errorf("%s.%s: %s", d.Name, x.Name, fmt.Sprintf(format, args...))
+}
+
+// make returns the fields of the definition.
+func (d *definer) make() error {
+	if len(d.Fields) == 0 {
+		return fmt.Errorf("%s has no fields", d.Name)
+	}
+	for i := range d.Fields {
+		x := &d.Fields[i]
+		if slices.ContainsFunc(d.fields, func(f Field) bool { return f.Name == x.Name }) {
+			return d.wrong(x, "a field of this name is there already")
 		}
+		if d.bits%8 != 0 && (x.Bits == 0 || x.When != nil || x.Kind != Uint) {
+			return d.wrong(x, "the fields before it have %d bits, which fill no whole octets", d.bits)
+		}
+		if x.When != nil && x.Bits%8 != 0 {
+			return d.wrong(x, "an optional field has whole octets, got %d bits", x.Bits)
+		}
+		f := Field{Name: x.Name, Doc: x.Doc, Kind: x.Kind, Bits: x.Bits, Default: x.Default, When: x.When, scripted: x.Scripted}
+		if err := d.sized(&f, x); err != nil {
+			return err
+		}
+		if err := d.computed(&f, x); err != nil {
+			return err
+		}
+		d.bits += x.Bits
+		d.varies = d.varies || x.When != nil || x.Bits == 0
+		d.scripted = d.scripted || x.Scripted
+		d.fields = append(d.fields, f)
+	}
+	if d.bits%8 != 0 {
+		return fmt.Errorf("%s: its fields have %d bits, which fill no whole octets", d.Name, d.bits)
 	}
 	return nil
+}
+
+// sized sets the function that returns the size of a field whose width differs.
+func (d *definer) sized(f *Field, x *FieldDefinition) error {
+	switch {
+	case x.Bits != 0:
+		return nil
+	case x.Repeat != nil:
+		count := x.Count
+		if count == "" {
+			count = d.filled(func(y *FieldDefinition) bool { return y.CountOf == x.Name })
+		}
+		if count != "" && !d.before(count) {
+			return d.wrong(x, "its count is a number in a field before it, and %s is none", count)
+		}
+		if err := d.repeat(f, x, count); err != nil || count != "" {
+			return err
+		}
+	default:
+		size := x.SizeOf
+		if size == "" {
+			size = d.filled(func(y *FieldDefinition) bool { return y.LengthOf == x.Name })
+		}
+		if size == "" {
+			break
+		}
+		if !d.before(size) {
+			return d.wrong(x, "its size is a number in a field before it, and %s is none", size)
+		}
+		plus := 0
+		for _, y := range d.Fields {
+			if y.Name == size && y.LengthOf == x.Name {
+				plus = y.Plus
+			}
+		}
+		f.Size = func(l Layer) int {
+			n, _ := l.numOr(size)
+			return max(0, int(min(n, maxBuilt))-plus)
+		}
+		return nil
+	}
+	if d.open != "" {
+		return d.wrong(x, "it can't fill the rest of the layer, because %s does", d.open)
+	}
+	d.open = x.Name
+	f.Size = restOf(len(d.fields))
+	return nil
+}
+
+// before reports whether a field so far has the name, and is a number.
+func (d *definer) before(name string) bool {
+	return slices.ContainsFunc(d.fields, func(f Field) bool { return f.Name == name && f.Kind == Uint })
+}
+
+// filled returns the name of the first field so far that fits, "" for none.
+func (d *definer) filled(fits func(y *FieldDefinition) bool) string {
+	for i := range d.fields {
+		if fits(&d.Fields[i]) {
+			return d.Fields[i].Name
+		}
+	}
+	return ""
+}
+
+// computed sets how sending fills the field in.
+func (d *definer) computed(f *Field, x *FieldDefinition) error {
+	for _, name := range append([]string{x.CountOf}, x.ChecksumOf...) {
+		if name != "" && !d.has(name) {
+			return d.wrong(x, "there is no field %s", name)
+		}
+	}
+	number := x.Kind == Uint && x.Repeat == nil && x.Bits != 0
+	if !number && (x.LengthOf != "" || x.CountOf != "" || x.Checksum) {
+		return d.wrong(x, "it is no number, and can't be computed")
+	}
+	switch {
+	case x.LengthOf != "":
+		return d.length(f, x)
+	case x.CountOf != "":
+		f.Compute = Count
+	case x.Checksum:
+		if x.Bits != 16 {
+			return d.wrong(x, "a checksum has 16 bits, got %d", x.Bits)
+		}
+		f.Compute, f.Hex = Checksum, true
+	case number:
+		f.Table = fieldTable(d.Name, x.Name)
+	}
+	return nil
+}
+
+// length sets which length sending fills in.
+func (d *definer) length(f *Field, x *FieldDefinition) error {
+	f.Unit = "octets"
+	switch part := x.LengthOf; {
+	case d.has(part):
+		f.Compute, f.Plus = FieldLength, x.Plus
+		return nil
+	case part == PartHeader:
+		f.Compute, f.Plus, f.Scale = HeaderLength, -x.Plus, max(1, x.Unit)
+		if f.Scale > 1 {
+			f.Unit = fmt.Sprintf("%d octets", f.Scale)
+		}
+		return nil
+	case part == PartLayer:
+		f.Compute = TotalLength
+	case part == PartPayload:
+		f.Compute = PayloadLength
+		if d.varies || slices.ContainsFunc(d.Fields, func(y FieldDefinition) bool { return y.Bits == 0 || y.When != nil }) {
+			return d.wrong(x, "the length of the payload can be there only if every field has a fixed width; use length_of(%q)", PartLayer)
+		}
+	default:
+		return d.wrong(x, "there is no field %s; the parts of a packet are %s, %s and %s", part, PartHeader, PartPayload, PartLayer)
+	}
+	if x.Plus != 0 {
+		return d.wrong(x, "nothing can be added to the length of the %s", x.LengthOf)
+	}
+	return nil
+}
+
+// has reports whether the definition has a field with the name.
+func (d *Definition) has(name string) bool {
+	return slices.ContainsFunc(d.Fields, func(x FieldDefinition) bool { return x.Name == name })
 }
 
 // relate sets the fields that are computed from others.
@@ -204,7 +309,7 @@ func (p *Protocol) relate(d *Definition) {
 	for i := range d.Fields {
 		x, f := &d.Fields[i], &p.Fields[i]
 		switch {
-		case x.LengthOf != "":
+		case f.Compute == FieldLength:
 			f.of = p.Field(x.LengthOf)
 		case x.CountOf != "":
 			f.of = p.Field(x.CountOf)
@@ -239,7 +344,8 @@ func fieldsSum(f *Field, names []string) func(l Layer) (uint64, bool) {
 	}
 }
 
-// restOf returns the size of the field at index i, which fills what the fields around it leave of the layer.
+// restOf returns the size of the field at index i, which fills what the fields around it leave of the header, or of the layer if no field
+// has the header's length.
 func restOf(i int) func(l Layer) int {
 	return func(l Layer) int {
 		f := &l.Protocol.Fields[i]
@@ -247,38 +353,56 @@ func restOf(i int) func(l Layer) int {
 		for j := i + 1; j < len(l.Protocol.Fields); j++ {
 			used += l.width(&l.Protocol.Fields[j])
 		}
-		return max(0, l.end-l.begin-used/8)
+		end := l.end
+		if l.packet.built {
+			end = l.body
+		} else if h := l.Protocol.header; h != nil {
+			n, _ := l.Uint(h)
+			end = min(end, l.begin+int(n)*h.Scale+h.Plus)
+		}
+		return max(0, end-l.begin-used/8)
 	}
 }
 
-// repeat completes a field that is a list of entries.
-func (d *Definition) repeat(f *Field, x *FieldDefinition) error {
+// repeat completes a field that is a list of entries. count is the field with their number, "" for none.
+func (d *definer) repeat(f *Field, x *FieldDefinition, count string) error {
 	sub := Definition{Name: d.Name + "." + x.Name, Fields: x.Repeat}
 	p, err := sub.define()
 	if err != nil {
 		return err
 	}
 	p.next = noLayer
-	f.Kind, f.Bits = Other, 0
-	f.Read = func(l Layer, b []byte) (any, string) {
-		n := -1
-		if x.Count != "" {
-			count, _ := l.numOr(x.Count)
-			n = int(min(count, maxBuilt))
+	d.scripted = d.scripted || p.scripted
+	f.Kind, f.Bits, f.entries = Other, 0, p
+	number := func(l Layer) int {
+		if count == "" {
+			return -1
 		}
-		list, _, damage := p.entriesOf(b, n)
+		n, _ := l.numOr(count)
+		return int(min(n, maxBuilt))
+	}
+	f.Read = func(l Layer, b []byte) (any, string) {
+		list, _, damage := p.entriesOf(b, number(l))
 		return list, damage
 	}
-	if x.Count != "" {
+	if count != "" {
+		i := len(d.fields)
 		f.Size = func(l Layer) int {
-			n, _ := l.numOr(x.Count)
-			from := min(l.begin+l.start(l.Protocol.Field(x.Name))/8, l.known())
-			_, size, _ := p.entriesOf(l.packet.Octets[from:l.known()], int(min(n, maxBuilt)))
-			return size
+			from := min(l.begin+l.start(&l.Protocol.Fields[i])/8, l.known())
+			return p.sizeOf(l.packet.Octets[from:l.known()], number(l))
 		}
 	}
 	f.Write = p.putEntries
 	return nil
+}
+
+// sizeOf returns the number of octets of n entries of a list.
+func (p *Protocol) sizeOf(b []byte, n int) int {
+	if len(p.Fields) > 0 && !slices.ContainsFunc(p.Fields, func(f Field) bool { return f.When != nil || f.Size != nil }) {
+		return n * p.fixed
+	}
+	_, size, _ := p.entriesOf(b, n)
+	return size
 }
 
 // entriesOf reads n entries of a list, or all of them if n is negative. size is the number of their octets.

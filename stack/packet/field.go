@@ -83,14 +83,44 @@ type Field struct {
 	Table   Table                                // numbers, for NextProtocol; Default is the number before a layer without one
 	Sum     func(l Layer) (want uint64, ok bool) // computes the sum, for Checksum; ok is false if octets of the sum are not known
 
-	of      *Field // field that Count and FieldLength are about
-	derived bool
-	index   int
-	at      int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet
+	of       *Field               // field that Count and FieldLength are about
+	carries  map[*Protocol]uint64 // numbers of what a user's protocol carries, beside those of Table
+	entries  *Protocol            // table of each entry of a list in a user's protocol
+	scripted bool                 // true if When calls a function of a script
+	derived  bool
+	index    int
+	at       int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet
 }
 
 // Derived reports whether the field has no octets of its own. Its value is then computed from other fields.
 func (f *Field) Derived() bool { return f.derived }
+
+// Entries returns the table of each entry of a list in a user's own protocol, nil for other fields.
+func (f *Field) Entries() *Protocol { return f.entries }
+
+// present reports whether the layer has the field. Of a script's condition it remembers the result, because a condition may read fields
+// whose offsets depend on further conditions.
+func (l Layer) present(f *Field) bool {
+	switch {
+	case f.When == nil:
+		return true
+	case !f.scripted:
+		return f.When(l)
+	}
+	key := fieldAt{l.index, f.index}
+	there, known := l.packet.conditions[key]
+	if !known {
+		there = f.When(l)
+		if l.packet.conditions == nil {
+			l.packet.conditions = map[fieldAt]bool{}
+		}
+		l.packet.conditions[key] = there
+	}
+	return there
+}
+
+// fieldAt is a field of a packet, by the indexes of its layer and its own.
+type fieldAt struct{ layer, field int }
 
 // start returns the field's offset from the start of the header, in bits.
 func (l Layer) start(f *Field) int {
@@ -107,7 +137,7 @@ func (l Layer) start(f *Field) int {
 // width returns the field's width in bits in this packet, 0 if the packet does not have the field.
 func (l Layer) width(f *Field) int {
 	switch {
-	case f.derived || f.When != nil && !f.When(l):
+	case f.derived || !l.present(f):
 		return 0
 	case f.Size != nil:
 		return 8 * max(0, f.Size(l))
@@ -120,7 +150,7 @@ func (l Layer) Has(f *Field) bool {
 	if f.derived {
 		return l.Value(f) != nil
 	}
-	if f.When != nil && !f.When(l) {
+	if !l.present(f) {
 		return false
 	}
 	_, end := l.Span(f)
@@ -140,7 +170,7 @@ func (l Layer) Span(f *Field) (from, to int) {
 // Uint returns the number in a field of at most 64 bits. ok is false if the packet does not have the field, or octets
 // of it are not known.
 func (l Layer) Uint(f *Field) (v uint64, ok bool) {
-	if f.When != nil && !f.When(l) {
+	if !l.present(f) {
 		return 0, false
 	}
 	v, ok = l.bits(l.start(f), f.Bits)
@@ -182,7 +212,7 @@ func (l Layer) Value(f *Field) any {
 
 // read returns the field's value, and the fault of its octets.
 func (l Layer) read(f *Field) (v any, damage string) {
-	if f.When != nil && !f.When(l) {
+	if !l.present(f) {
 		return nil, ""
 	}
 	if f.derived {

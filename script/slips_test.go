@@ -113,7 +113,6 @@ os.system("ls") | =sh("uname -a").out
 "%.2f" % 1.5 | =fmt(x, 2)
 tcp.connect(192.168.69.100:7) | =tcp.connect("192.168.69.100:7")
 fault("eth0", delay=20ms) | =fault("eth0", delay="20ms")
-IP(dst="10.0.0.1")/ICMP() | =ping("192.168.69.100")
 sr1(IP(dst="10.0.0.1")/ICMP()) | =ping("192.168.69.100", count=1).received
 send(IP()) | =raw.bind(99).send("data", "192.168.69.100")
 rdpcap("x.pcap") | read_capture("x.pcapng")

@@ -31,6 +31,8 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"traceroute.size":    `assert.true(traceroute("192.168.69.100", size=0).reached)`,
 	"traceroute.timeout": `assert.true(not traceroute("192.168.69.100", max_hops=1, timeout=0).reached)`,
 
+	"DNSRR.ttl": `assert.eq(DNS(an=DNSRR("example.org", "192.0.2.1", ttl=0)).fill().dns.an[0].ttl, 0)`,
+
 	"conn.recv.timeout":         wait0(`tcp.connect("192.168.69.100:7").recv`, ""),
 	"conn.recv_exactly.timeout": wait0(`tcp.connect("192.168.69.100:7").recv_exactly`, "1, "),
 	"conn.recv_until.timeout":   wait0(`tcp.connect("192.168.69.100:7").recv_until`, `"x", `),

@@ -86,7 +86,7 @@ func TestRefusals(t *testing.T) {
 		`TCP(window=70000)`:                `TCP.window is an int from 0 to 65535 (octets, before scaling), got int 70000`,
 		`TCP(window=-1)`:                   `TCP.window is an int from 0 to 65535 (octets, before scaling), got int -1`,
 		`TCP(dport="80")`:                  `got string "80": without quotes it is an int`,
-		`TCP(dport="htttp")`:                 `got string "htttp" (did you mean http?)`,
+		`TCP(dport="htttp")`:               `got string "htttp" (did you mean http?)`,
 		`TCP(dport=1.5)`:                   `got float 1.5`,
 		`TCP(flags="SX")`:                  `TCP.flags is letters of F S R P A U E C N in any order, or an int from 0 to 511, got string "SX": "X" is none of F S R P A U E C N`,
 		`IP(frag=7)`:                       `IP.frag is an int from 0 to 65528 in steps of 8 (octets), got int 7`,

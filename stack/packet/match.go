@@ -135,7 +135,7 @@ func (d *Draft) differencesAt(p *Packet, at int) (diffs []Difference) {
 		l := d.Layers[i]
 		if l.Protocol == Raw && at+i > 0 && at+i <= len(p.Layers) {
 			if payload := p.Layers[at+i-1].Payload(); !l.fitsData(payload) {
-				diffs = append(diffs, Difference{l, Raw.Field("load"), payload})
+				diffs = append(diffs, Difference{l, &l.Protocol.Fields[0], payload})
 			}
 			continue
 		}

@@ -98,7 +98,7 @@ func TestTopics(t *testing.T) {
 					if m := regexp.MustCompile(`^help\("?(\w+)"?\)$`).FindStringSubmatch(ref); m != nil {
 						ref = m[1]
 					}
-					if _, err := helpNamed(s.reg, ref, 80); err != nil && !strings.HasPrefix(ref, "smolsh ") {
+					if _, err := helpNamed(s.reg, nil, ref, 80); err != nil && !strings.HasPrefix(ref, "smolsh ") {
 						t.Errorf("see also %q: %v", ref, err)
 					}
 				}

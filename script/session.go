@@ -94,8 +94,10 @@ type Session struct {
 	servers  serverState
 	programs command.Set
 	crashes  crashState
-	ending   endState
-	logs     []*logValue // logs that are written
+	// catalogue holds the protocols that scripts have defined. Traces read it on goroutines of their own.
+	catalogue atomic.Pointer[packet.Catalogue]
+	ending    endState
+	logs      []*logValue // logs that are written
 }
 
 // sessionFiles holds the session's files.

@@ -184,6 +184,52 @@ func (c converter) list(v starlark.Value, s shape) (any, error) {
 	return list, nil
 }
 
+// entries converts a list of a user's own protocol: values of the entries' only field, or dicts.
+func (c converter) entries(v starlark.Value) (any, error) {
+	xs, ok := elements(v)
+	if _, isRecord := members(v); isRecord || !ok {
+		return nil, c.wrong(v, "")
+	}
+	p := c.f.Entries()
+	list := []any{}
+	for _, x := range xs {
+		y, err := c.entry(p, x)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, y)
+	}
+	return list, nil
+}
+
+// entry converts one entry of a list.
+func (c converter) entry(p *packet.Protocol, v starlark.Value) (any, error) {
+	e := converter{env: c.env, resolve: c.resolve, of: p}
+	if len(p.Fields) == 1 {
+		e.f = &p.Fields[0]
+		return e.literal(v)
+	}
+	parts, ok := members(v)
+	if !ok {
+		return nil, c.wrong(v, "")
+	}
+	_, name, _ := strings.Cut(p.Name, ".")
+	r := packet.Record{Name: name}
+	for _, m := range parts {
+		if e.f = p.Field(m.name); e.f == nil {
+			return nil, unknownField(p, m.name)
+		}
+		x, err := e.convert(m.value)
+		if err != nil {
+			return nil, err
+		}
+		if x != nil {
+			r.Parts = append(r.Parts, packet.Part{Name: m.name, Value: x})
+		}
+	}
+	return r, nil
+}
+
 // records converts a list of dicts or structs, or a single one.
 func (c converter) records(v starlark.Value) (any, error) {
 	xs, ok := elements(v)

@@ -361,7 +361,7 @@ func (d *Draft) Unfilled(defaults bool) *Draft {
 			for j := range values {
 				f := &l.Protocol.Fields[j]
 				computed := f.Compute != Given && f.Compute != Host
-				if !f.derived && (computed || defaults && f.Compute == Given && f.Size == nil) && (keep[i] == nil || !keep[i][j]) {
+				if !f.derived && (computed || defaults && f.Compute == Given && f.isDefault(values[j])) && (keep[i] == nil || !keep[i][j]) {
 					values[j] = nil
 				}
 			}
@@ -383,6 +383,26 @@ func (d *Draft) Unfilled(defaults bool) *Draft {
 		}
 	}
 	return d
+}
+
+// isDefault reports whether a field of fixed width that is unset is sent with the value v.
+func (f *Field) isDefault(v any) bool {
+	if f.Size != nil || v == nil {
+		return false
+	}
+	if f.Kind <= Letters {
+		n, _ := f.Default.(uint64)
+		return v == n
+	}
+	want := make([]byte, f.Bits/8)
+	if f.Default != nil {
+		var err error
+		if want, err = f.encode(f.Default); err != nil {
+			return false
+		}
+	}
+	b, err := f.encode(v)
+	return err == nil && slices.Equal(b, want)
 }
 
 // sameOctets reports whether a field has the same number, or the same octets, in two layers of one protocol.

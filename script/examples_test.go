@@ -25,6 +25,8 @@ func TestExampleScripts(t *testing.T) {
 		{"topology.star", nil},
 		{"slaac.star", nil},
 		{"multicast.star", nil},
+		{"overlay.star", nil},
+		{"ownprotocol.star", nil},
 	} {
 		t.Run(strings.Join(append([]string{c.file}, c.args...), " "), func(t *testing.T) {
 			local, peer := "192.168.69.1/24", "192.168.69.100/24"

@@ -153,7 +153,7 @@ func TestHelpByTopic(t *testing.T) {
 		`help("three-way handshake")`: "handshake: ",
 		`help("trace")`:               "trace(filter=None",
 		`help("filter")`:              "filters: ",
-		`help("checksum")`:            `help: nothing is named checksum (did you mean bad checksum?)`,
+		`help("bad cheksum")`:         `help: nothing is named bad cheksum (did you mean bad checksum?)`,
 		`help("pign")`:                "help: nothing is named pign (did you mean ping?)",
 		`help("filtres")`:             `help: nothing is named filtres (did you mean filters?)`,
 		`help("qqqqqqqq")`:            `help: nothing is named qqqqqqqq; help("topics") lists the topics`,

@@ -13,7 +13,7 @@ func protocolBuiltins() []*builtin {
 	const foo = `Foo = protocol("Foo", [("type", "u8"), `
 	return []*builtin{
 		{Name: "protocol", Sig: `name, fields, over=None, carries=None, doc=""`, Kinds: "str any any any str", Result: "protocol", Pure: true,
-			Args: "name: begins with a capital; the packet's attribute is its lower case; fields: (name, type) or (name, type, default), in wire order; " +
+			Args: "name: begins with a capital, and p.name in lower case is the layer of a packet; fields: (name, type) or (name, type, default), in wire order; " +
 				"over: what carries it, such as UDP(dport=4242), or a list; carries: what it carries: a protocol, or dict(field={number: protocol}); doc: what it is, for help",
 			See: "length_of, count_of, checksum, optional, repeated, fields", Doc: "Define a protocol; traces, packets, patterns and help know it from then on.",
 			Example: foo + `("size", "u16", length_of("data")), ("data", "bytes")], over=UDP(dport=4242)); (UDP()/Foo(data="hello")).show()`, Fn: builtinProtocol},
@@ -24,7 +24,7 @@ func protocolBuiltins() []*builtin {
 		{Name: "count_of", Sig: "field", Kinds: "str", Args: "field: a field that is repeated", Result: "computed", Pure: true, See: "protocol, repeated",
 			Doc:     "In a protocol's field: sending fills in the number of entries of a list.",
 			Example: foo + `("n", "u8", count_of("ids")), repeated(("ids", "u16"), count="n")]); Foo(ids=[1, 2]).bytes`, Fn: builtinCountOf},
-		{Name: "checksum", Sig: "*fields", Result: "computed", Pure: true, See: "protocol", Args: "fields: fields that the checksum covers; without any, the whole layer with its payload",
+		{Name: "checksum", Sig: "*fields", Result: "computed", Pure: true, See: "protocol", Args: "fields: fields that the checksum covers, by default the whole layer with its payload",
 			Doc:     "In a protocol's field of 16 bits: sending fills in the Internet checksum (RFC 1071).",
 			Example: foo + `("sum", "u16", checksum()), ("data", "bytes")]); Foo(data="hello").bytes`, Fn: builtinChecksum},
 		{Name: "optional", Sig: "field, when", Kinds: "any any", Result: "field", Pure: true, See: "protocol, repeated",
@@ -32,7 +32,7 @@ func protocolBuiltins() []*builtin {
 			Doc:     "A protocol's field that only some packets have.",
 			Example: foo + `optional(("id", "u32"), when=lambda l: l.type & 1)]); [Foo(type=1, id=7).len, Foo().len]`, Fn: builtinOptional},
 		{Name: "repeated", Sig: "field, count=None", Kinds: "any str", Result: "field", Pure: true, See: "protocol, count_of, optional",
-			Args:    "field: a field of a protocol, or (name, [fields]) for entries of several; count: the field before it with the number of entries; without one, the list fills the layer",
+			Args:    "field: a field of a protocol, or (name, [fields]) for entries of several; count: the field before it with the number of entries, by default the one with count_of(), or else the list fills the layer",
 			Doc:     "A protocol's field that is a list.",
 			Example: foo + `repeated(("pairs", [("key", "u8"), ("value", "u8")]))]); Foo(pairs=[dict(key=1, value=2)]).bytes`, Fn: builtinRepeated},
 	}

@@ -57,6 +57,7 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 m = measure("192.168.69.100:80", 0)
 assert.eq((m.bytes, m.seconds, m.goodput, len(m.intervals)), (0, 0, 0, 0))`,
 	"measure.timeout":      wait0(`measure`, `"192.168.69.100:7", `),
+	"length_of.plus":       `assert.eq(protocol("Z", [("n", "u8", length_of("d", plus=0)), ("d", "bytes")])(d="ab").bytes, b"\x02ab")`,
 	"sniff.timeout":        "assert.eq(len(sniff(timeout=0)), 0)",
 	"tcpdump.timeout":      "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
 	"lab.run_until.within": `assert.fails(lambda: lab().run_until(lambda: False, within=0), "did not come true")`,

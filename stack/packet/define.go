@@ -367,6 +367,9 @@ func restOf(i int) func(l Layer) int {
 // repeat completes a field that is a list of entries. count is the field with their number, "" for none.
 func (d *definer) repeat(f *Field, x *FieldDefinition, count string) error {
 	sub := Definition{Name: d.Name + "." + x.Name, Fields: x.Repeat}
+	if len(x.Repeat) == 1 {
+		sub.Name = d.Name
+	}
 	p, err := sub.define()
 	if err != nil {
 		return err

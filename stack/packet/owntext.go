@@ -25,9 +25,9 @@ func ownText(l Layer) string {
 		case nil:
 			continue
 		case []byte:
-			text = fmt.Sprintf("%d octets", len(v))
+			text = amount(len(v), "octet", "octets")
 		case []any:
-			text = fmt.Sprintf("%d entries", len(v))
+			text = amount(len(v), "entry", "entries")
 		case uint64:
 			text = f.Format(l)
 		default:
@@ -36,4 +36,12 @@ func ownText(l Layer) string {
 		parts = append(parts, f.Name+" "+text)
 	}
 	return strings.TrimSuffix(l.Protocol.Name+" "+strings.Join(parts, ", "), " ")
+}
+
+// amount returns a number with its noun.
+func amount(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

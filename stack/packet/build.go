@@ -31,7 +31,7 @@ func (d *Draft) Build() (*Packet, error) {
 	for i := range layers {
 		var next *DraftLayer
 		if i+1 < len(layers) {
-			next = &layers[i+1]
+			next = &d.Layers[i+1]
 		}
 		if prepare := layers[i].Protocol.prepare; prepare != nil {
 			var err error
@@ -139,16 +139,9 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 		if v == nil {
 			v = f.Default
 		}
-		var b []byte
-		switch {
-		case v != nil:
-			if b, err = f.encode(v); err != nil {
-				return nil, fmt.Errorf("%s.%s: %w", d.Protocol.Name, f.Name, err)
-			}
-		case f.Bits != 0:
-			b = make([]byte, f.Bits/8)
+		if p.Octets, err = f.append(p.Octets, v); err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", d.Protocol.Name, f.Name, err)
 		}
-		p.Octets = append(p.Octets, b...)
 		bit = len(p.Octets) * 8
 	}
 	return nil, nil
@@ -206,8 +199,8 @@ func (l Layer) computed(d DraftLayer) error {
 		case FieldLength:
 			n = d.lengthOf(f.of) + f.Plus
 		}
-		if err := f.checkNumber(fmt.Sprintf("the packet is too long: %s.%s", l.Protocol.Name, f.Name), uint64(n)); err != nil {
-			return err
+		if err := f.checkNumber(f.Name, uint64(n)); err != nil {
+			return fmt.Errorf("the packet is too long: %s.%w", l.Protocol.Name, err)
 		}
 		putBits(l.packet.Octets, l.begin*8+l.start(f), f.Bits, uint64(n))
 	}

@@ -67,6 +67,10 @@ func FuzzRoundTrip(f *testing.F) {
 	for i, b := range frames {
 		f.Add(b, first[i].Name)
 	}
+	for _, layers := range compositions(f) {
+		p := draftBuilt(f, layers...)
+		f.Add(p.Octets, p.First.Name)
+	}
 	f.Fuzz(func(t *testing.T, b []byte, name string) {
 		if p := ByName(name); p != nil && len(b) > 0 && len(b) < maxBuilt {
 			checkRoundTrip(t, b, p)

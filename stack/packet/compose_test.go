@@ -71,6 +71,7 @@ var dnsSections = values{"id": uint64(4711), "qr": uint64(1), "aa": uint64(1), "
 		record("rrname", "example.org", "type", "MX", "rdata", "10 mail.example.org"), record("rrname", "a.example.org", "type", "CNAME", "rdata", "example.org."),
 		record("rrname", "example.org", "type", "TXT", "rdata", []any{"v=spf1 -all", "say \"x\"\x00"}), record("rrname", "_sip._tcp.example.org", "type", "SRV", "rdata", "0 5 5060 sip.example.org"),
 		record("rrname", "1.2.0.192.in-addr.arpa", "type", "PTR", "rdata", "example.org"),
+		record("rrname", "_ipp._tcp.local", "type", "PTR", "rdata", `Printer v1\.0 (2)._ipp._tcp.local`), record("rrname", `\000\255.b\\c`, "type", "SRV", "rdata", `0 0 631 a\032b.local`),
 	},
 	"ns": []any{record("rrname", "example.org", "type", "NS", "rdata", "ns.example.org"), record("rrname", "example.org", "type", "SOA", "rdata", "ns.example.org admin.example.org 1 7200 900 1209600 86400")},
 	"ar": []any{record("rrname", "", "type", "OPT", "rclass", uint64(1232), "rdata", []byte{})},

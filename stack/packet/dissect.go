@@ -18,7 +18,7 @@ type Packet struct {
 	carried    lookup
 	built      bool     // true while Build computes the packet's fields
 	depth      int      // number of errors in which the packet is quoted
-	room       [6]Layer // storage of Layers, so that most packets need one allocation
+	room       [5]Layer // storage of Layers, so that most packets need one allocation
 }
 
 // A Layer is one header of a packet. It is a view: it refers to the packet's octets.
@@ -86,23 +86,25 @@ func First(b []byte, m phy.Medium) *Protocol {
 func OfMedium(b []byte, m phy.Medium) *Packet { return Dissect(b, len(b), First(b, m)) }
 
 // add reads the lengths in the header at offset at, whose protocol is proto, and appends the layer.
-func (p *Packet) add(proto *Protocol, at, end int) Layer {
-	l := Layer{Protocol: proto, packet: p, index: len(p.Layers), begin: at, body: end, end: end}
+// The layer may be moved when the next one is appended.
+func (p *Packet) add(proto *Protocol, at, end int) *Layer {
+	index := len(p.Layers)
+	p.Layers = append(p.Layers, Layer{})
+	l := &p.Layers[index] // in place, because a copy costs as much as all its lengths
+	l.Protocol, l.packet, l.index, l.begin, l.body, l.end = proto, p, index, at, end, end
 	if proto.variants != "" {
-		if n, ok := l.Uint(proto.kind); ok {
+		if n, ok := l.uint(proto.kind); ok {
 			if v := p.carried(proto.variants, n); v != nil {
 				l.Protocol, proto = v, v
 			}
 		}
 	}
 	if at+proto.fixed > end {
-		p.wrong(l, nil, "the header has %d octets, and %d are there", proto.fixed, end-at)
-		p.Layers = append(p.Layers, l)
+		p.wrong(*l, nil, "the header has %d octets, and %d are there", proto.fixed, end-at)
 		return l
 	}
 	l.limit()
 	l.body = l.begin + l.headerLen()
-	p.Layers = append(p.Layers, l)
 	return l
 }
 
@@ -112,7 +114,7 @@ func (l *Layer) limit() {
 	if f == nil {
 		return
 	}
-	n, ok := l.Uint(f)
+	n, ok := l.uint(f)
 	if !ok || n == 0 && l.Protocol.zeroLength {
 		return
 	}
@@ -153,7 +155,7 @@ func (l Layer) inFragment() bool {
 func (l *Layer) headerLen() int {
 	room := l.end - l.begin
 	if f := l.Protocol.header; f != nil {
-		n, ok := l.Uint(f)
+		n, ok := l.uint(f)
 		if !ok {
 			return room
 		}
@@ -169,6 +171,9 @@ func (l *Layer) headerLen() int {
 		}
 		return octets
 	}
+	if l.Protocol.whole {
+		return min(l.Protocol.fixed, room)
+	}
 	bits := 0
 	for i := range l.Protocol.Fields {
 		bits += l.width(&l.Protocol.Fields[i])
@@ -180,14 +185,14 @@ func (l *Layer) headerLen() int {
 }
 
 // following returns the protocol of the next layer according to the header, nil for none.
-func (l Layer) following() *Protocol {
+func (l *Layer) following() *Protocol {
 	switch f := l.Protocol.follow; {
 	case l.stop:
 		return nil
 	case l.Protocol.next != nil:
-		return l.Protocol.next(l, l.packet.carried)
+		return l.Protocol.next(*l, l.packet.carried)
 	case f != nil:
-		if n, ok := l.Uint(f); ok {
+		if n, ok := l.uint(f); ok {
 			return l.packet.carried(f.Table, n)
 		}
 	}

@@ -2,9 +2,8 @@ package packet
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"net/netip"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -93,7 +92,7 @@ type dnsRecord struct {
 	class       dnsmessage.Class
 	ttl         uint32
 	length      int
-	value       any    // netip.Addr, string or []byte; nil for a question
+	value       any    // netip.Addr, text in the form of a zone file, or []byte; nil for a question
 	text        string // data as a line shows it
 	question    bool
 	undecodable bool
@@ -112,47 +111,21 @@ func readDNS(l Layer) (c dnsContent) {
 	if overTCP(l) {
 		b = b[min(2, len(b)):min(len(b), max(2, 2+dnsHeaderLen+dnsRest(l)))]
 	}
-	var p dnsmessage.Parser
-	if _, err := p.Start(b); err != nil {
+	if len(b) < dnsHeaderLen {
 		return c
 	}
-	for {
-		q, err := p.Question()
-		if errors.Is(err, dnsmessage.ErrSectionDone) {
-			break
-		}
-		if err != nil {
-			c.damage = c.place(0)
-			return c
-		}
-		c.sections[0] = append(c.sections[0], dnsRecord{name: domain(q.Name), typ: q.Type, class: q.Class, question: true})
-	}
-	for i, s := range []struct {
-		header func() (dnsmessage.ResourceHeader, error)
-		skip   func() error
-	}{{p.AnswerHeader, p.SkipAnswer}, {p.AuthorityHeader, p.SkipAuthority}, {p.AdditionalHeader, p.SkipAdditional}} {
-		for {
-			h, err := s.header()
-			if errors.Is(err, dnsmessage.ErrSectionDone) {
-				break
-			}
-			if err != nil {
-				c.wrong(c.place(i + 1))
+	at := dnsHeaderLen
+	for i := range c.sections {
+		for range big16(b[4+2*i:]) {
+			r, next, ok := readRecord(b, at, i == 0)
+			if !ok {
+				c.wrong(c.place(i))
 				return c
 			}
-			r := dnsRecord{name: domain(h.Name), typ: h.Type, class: h.Class, ttl: h.TTL, length: int(h.Length)}
-			raw, rawErr := rawData(p)
-			if !r.read(&p, h.Type) {
-				r.value, r.text, r.undecodable = raw, fmt.Sprintf("%d octets", len(raw)), true
-				if rawErr == nil {
-					c.wrong(c.place(i+1) + ": its data is no " + typeName(h.Type))
-				}
-				if s.skip() != nil {
-					c.wrong(c.place(i + 1))
-					return c
-				}
+			if r.undecodable {
+				c.wrong(c.place(i) + ": its data is no " + typeName(r.typ))
 			}
-			c.sections[i+1] = append(c.sections[i+1], r)
+			c.sections[i], at = append(c.sections[i], r), next
 		}
 	}
 	return c
@@ -170,86 +143,101 @@ func (c *dnsContent) place(section int) string {
 	return fmt.Sprintf("%s[%d] cannot be read", [...]string{"qd", "an", "ns", "ar"}[section], len(c.sections[section]))
 }
 
-// rawData returns the data of the record whose header was read last. It uses a copy of the parser, so that the caller's
-// parser does not advance.
-func rawData(p dnsmessage.Parser) ([]byte, error) {
-	u, err := p.UnknownResource()
-	return u.Data, err
+// readRecord reads the question or record at an offset of a message. next is the offset after it. ok is false if the message ends
+// before the record's end.
+func readRecord(b []byte, at int, question bool) (r dnsRecord, next int, ok bool) {
+	name, at, ok := readName(b, at)
+	if !ok || at+4 > len(b) {
+		return r, 0, false
+	}
+	r = dnsRecord{name: name, typ: dnsmessage.Type(big16(b[at:])), class: dnsmessage.Class(big16(b[at+2:])), question: question}
+	if question {
+		return r, at + 4, true
+	}
+	if at+10 > len(b) {
+		return r, 0, false
+	}
+	r.ttl, r.length = binary.BigEndian.Uint32(b[at+4:]), int(big16(b[at+8:]))
+	at += 10
+	next = at + r.length
+	if next > len(b) {
+		return r, 0, false
+	}
+	if !r.read(b[:next], at) {
+		r.value, r.text, r.undecodable = b[at:next], fmt.Sprintf("%d octets", r.length), true
+	}
+	return r, next, true
 }
 
-// domain returns a name without the last dot.
-func domain(n dnsmessage.Name) string {
-	if s := n.String(); s != "." {
-		return strings.TrimSuffix(s, ".")
+// read reads the data of the record from offset at of a message to its end. It returns false if the data is not of the record's type.
+func (r *dnsRecord) read(b []byte, at int) bool {
+	data := b[at:]
+	form := dnsForms[r.typ]
+	switch {
+	case r.typ == dnsmessage.TypeA || r.typ == dnsmessage.TypeAAAA:
+		if want := map[dnsmessage.Type]int{dnsmessage.TypeA: 4, dnsmessage.TypeAAAA: 16}[r.typ]; len(data) != want {
+			return false
+		}
+		r.value, r.text = address(data), address(data).String()
+		return true
+	case r.typ == dnsmessage.TypeTXT:
+		var texts []string
+		for len(data) > 0 {
+			n := 1 + int(data[0])
+			if n > len(data) {
+				return false
+			}
+			texts, data = append(texts, string(data[1:n])), data[n:]
+		}
+		text := quoteTexts(texts)
+		r.value, r.text = text, text
+		return true
+	case form == "":
+		r.value, r.text = data, fmt.Sprintf("%d octets", len(data))
+		return true
 	}
-	return ""
+	var words []string
+	for _, word := range strings.Fields(form) {
+		if octets := numberOctets(r.typ, word); octets > 0 {
+			if at+octets > len(b) {
+				return false
+			}
+			n := uint64(0)
+			for _, o := range b[at : at+octets] {
+				n = n<<8 | uint64(o)
+			}
+			words, at = append(words, strconv.FormatUint(n, 10)), at+octets
+			continue
+		}
+		name, next, ok := readName(b, at)
+		if !ok {
+			return false
+		}
+		words, at = append(words, name), next
+	}
+	r.value, r.text = r.lineOf(words)
+	return at == len(b)
 }
 
-// read reads the data of the record whose header the parser read last. It returns false if the data is not of the type
-// t.
-func (r *dnsRecord) read(p *dnsmessage.Parser, t dnsmessage.Type) bool {
-	var err error
-	name := func(n dnsmessage.Name) {
-		r.value, r.text = domain(n), Printable([]byte(domain(n)))+"."
+// lineOf returns the data of a type of dnsForms as a value and for a line. Blanks of a name are in decimal where words surround it.
+func (r *dnsRecord) lineOf(words []string) (value, text string) {
+	if len(words) == 1 {
+		return words[0], words[0] + "."
 	}
-	switch t {
-	case dnsmessage.TypeA:
-		if r.length != 4 {
-			return false
-		}
-		var a dnsmessage.AResource
-		a, err = p.AResource()
-		r.value, r.text = netip.AddrFrom4(a.A), netip.AddrFrom4(a.A).String()
-	case dnsmessage.TypeAAAA:
-		if r.length != 16 {
-			return false
-		}
-		var a dnsmessage.AAAAResource
-		a, err = p.AAAAResource()
-		r.value, r.text = netip.AddrFrom16(a.AAAA), netip.AddrFrom16(a.AAAA).String()
-	case dnsmessage.TypeCNAME:
-		var x dnsmessage.CNAMEResource
-		x, err = p.CNAMEResource()
-		name(x.CNAME)
-	case dnsmessage.TypeNS:
-		var x dnsmessage.NSResource
-		x, err = p.NSResource()
-		name(x.NS)
-	case dnsmessage.TypePTR:
-		var x dnsmessage.PTRResource
-		x, err = p.PTRResource()
-		name(x.PTR)
+	for i := range words {
+		words[i] = strings.ReplaceAll(words[i], " ", `\032`)
+	}
+	value = strings.Join(words, " ")
+	switch r.typ {
 	case dnsmessage.TypeMX:
-		var x dnsmessage.MXResource
-		x, err = p.MXResource()
-		r.value, r.text = fmt.Sprintf("%d %s", x.Pref, domain(x.MX)), fmt.Sprintf("%s. %d", printableName(x.MX), x.Pref)
+		text = fmt.Sprintf("%s. %s", words[1], words[0])
 	case dnsmessage.TypeSRV:
-		var x dnsmessage.SRVResource
-		x, err = p.SRVResource()
-		r.value = fmt.Sprintf("%d %d %d %s", x.Priority, x.Weight, x.Port, domain(x.Target))
-		r.text = fmt.Sprintf("%s.:%d %d %d", printableName(x.Target), x.Port, x.Priority, x.Weight)
-	case dnsmessage.TypeSOA:
-		var x dnsmessage.SOAResource
-		x, err = p.SOAResource()
-		r.value = fmt.Sprintf("%s %s %d %d %d %d %d", domain(x.NS), domain(x.MBox), x.Serial, x.Refresh, x.Retry, x.Expire, x.MinTTL)
-		r.text = fmt.Sprintf("%s. serial %d", printableName(x.NS), x.Serial)
-	case dnsmessage.TypeTXT:
-		var x dnsmessage.TXTResource
-		x, err = p.TXTResource()
-		var parts []string
-		for _, s := range x.TXT {
-			parts = append(parts, fmt.Sprintf("%q", Printable([]byte(s))))
-		}
-		r.value, r.text = quoteTexts(x.TXT), strings.Join(parts, " ")
+		text = fmt.Sprintf("%s.:%s %s %s", words[3], words[2], words[0], words[1])
 	default:
-		var x dnsmessage.UnknownResource
-		x, err = p.UnknownResource()
-		r.value, r.text = x.Data, fmt.Sprintf("%d octets", len(x.Data))
+		text = fmt.Sprintf("%s. serial %s", words[0], words[2])
 	}
-	return err == nil
+	return value, text
 }
-
-func printableName(n dnsmessage.Name) string { return Printable([]byte(domain(n))) }
 
 // typeName returns the name of a record type: "A", "65".
 func typeName(t dnsmessage.Type) string {
@@ -271,7 +259,7 @@ func (r *dnsRecord) record() Record {
 func (c dnsContent) questions() []any {
 	list := []any{}
 	for _, q := range c.sections[0] {
-		list = append(list, Record{"question", []Part{{"name", Printable([]byte(q.name))}, {"type", typeName(q.typ)}}})
+		list = append(list, Record{"question", []Part{{"name", q.name}, {"type", typeName(q.typ)}}})
 	}
 	return list
 }
@@ -279,7 +267,7 @@ func (c dnsContent) questions() []any {
 func (c dnsContent) answers() []any {
 	list := []any{}
 	for _, a := range c.sections[1] {
-		list = append(list, Record{"answer", []Part{{"name", Printable([]byte(a.name))}, {"type", typeName(a.typ)}, {"ttl", uint64(a.ttl)}, {"data", a.text}}})
+		list = append(list, Record{"answer", []Part{{"name", a.name}, {"type", typeName(a.typ)}, {"ttl", uint64(a.ttl)}, {"data", a.text}}})
 	}
 	return list
 }
@@ -328,7 +316,7 @@ func dnsText(l Layer) string {
 		if response && len(answers) > 0 || i == maxRecords {
 			break
 		}
-		fmt.Fprintf(&b, " %s? %s.", typeName(q.typ), Printable([]byte(q.name)))
+		fmt.Fprintf(&b, " %s? %s.", typeName(q.typ), q.name)
 	}
 	for i, a := range answers {
 		if !response {
@@ -343,8 +331,12 @@ func dnsText(l Layer) string {
 		}
 		fmt.Fprintf(&b, " %s %s", typeName(a.typ), a.text)
 	}
-	if c.damage != "" {
+	switch {
+	case c.damage == "":
+	case l.complete():
 		b.WriteString(" [bad record]")
+	default:
+		b.WriteString(" " + l.cut())
 	}
 	return b.String()
 }

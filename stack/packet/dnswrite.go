@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -71,162 +72,162 @@ func canonicalSection(section int) func(any) (any, error) {
 	}
 }
 
-// canonicalResource completes one question or record. A question has no resource.
-func canonicalResource(v any, section int) (Record, dnsmessage.Resource, error) {
+// A resource is a question or a record as it is written.
+type resource struct {
+	name  []string
+	typ   dnsmessage.Type
+	class dnsmessage.Class
+	ttl   uint32
+	data  []dnsData
+}
+
+// A dnsData is a part of a record's data: octets, or a name if isName is true.
+type dnsData struct {
+	octets []byte
+	name   []string
+	isName bool
+}
+
+// canonicalResource completes one question or record.
+func canonicalResource(v any, section int) (r Record, res resource, err error) {
 	names, what := resourceParts, "a record"
 	if section == 0 {
 		names, what = questionParts, "a question"
 	}
-	var res dnsmessage.Resource
 	parts, err := partsOf(v, what, names)
 	if err != nil {
-		return Record{}, res, err
+		return r, res, err
 	}
 	for i, parse := range [...]func(string) (uint64, error){ParseRecordType, ParseRecordClass} {
 		name := names[1+i]
 		if text, ok := parts[name].(string); ok {
 			n, err := parse(text)
 			if err != nil {
-				return Record{}, res, fmt.Errorf("%s: %w", name, err)
+				return r, res, fmt.Errorf("%s: %w", name, err)
 			}
 			parts[name] = n
 		}
 	}
 	name, ok := parts[names[0]].(string)
 	if !ok && parts[names[0]] != nil {
-		return Record{}, res, fmt.Errorf("%s is a name, got %s", names[0], shown(parts[names[0]]))
+		return r, res, fmt.Errorf("%s is a name, got %s", names[0], shown(parts[names[0]]))
 	}
-	if res.Header.Name, err = dnsName(name); err != nil {
-		return Record{}, res, fmt.Errorf("%s: %w", names[0], err)
+	if res.name, err = parseName(name); err != nil {
+		return r, res, fmt.Errorf("%s: %w", names[0], err)
 	}
 	typ, err := partNumber(parts, names[1], uint64(dnsmessage.TypeA), 65535)
 	if err != nil {
-		return Record{}, res, err
+		return r, res, err
 	}
 	class, err := partNumber(parts, names[2], uint64(dnsmessage.ClassINET), 65535)
 	if err != nil {
-		return Record{}, res, err
+		return r, res, err
 	}
-	res.Header.Type, res.Header.Class = dnsmessage.Type(typ), dnsmessage.Class(class)
-	r := dnsRecord{name: domain(res.Header.Name), typ: res.Header.Type, class: res.Header.Class, question: section == 0}
-	if r.question {
-		return r.record(), res, nil
+	res.typ, res.class = dnsmessage.Type(typ), dnsmessage.Class(class)
+	if section == 0 {
+		q := dnsRecord{name: canonicalName(res.name), typ: res.typ, class: res.class, question: true}
+		return q.record(), res, nil
 	}
 	ttl, err := partNumber(parts, "ttl", 0, 1<<32-1)
 	if err != nil {
-		return Record{}, res, err
+		return r, res, err
 	}
-	if res.Body, err = recordData(res.Header.Type, parts["rdata"]); err != nil {
-		return Record{}, res, fmt.Errorf("rdata of %s: %w", typeName(res.Header.Type), err)
+	res.ttl = uint32(ttl)
+	if res.data, err = recordData(res.typ, parts["rdata"]); err != nil {
+		return r, res, fmt.Errorf("rdata of %s: %w", typeName(res.typ), err)
 	}
-	r.ttl, res.Header.TTL = uint32(ttl), uint32(ttl)
-	if err := r.canonical(res); err != nil {
-		return Record{}, res, err
+	b, err := res.append(make([]byte, dnsHeaderLen), map[string]int{}, false)
+	if err != nil {
+		return r, res, err
 	}
-	if length, err := partNumber(parts, "rdlen", uint64(r.length), 65535); err != nil {
-		return Record{}, res, err
-	} else {
-		r.length = int(length)
+	alone, _, _ := readRecord(b, dnsHeaderLen, false) // with the value and the length that a message with this record alone has
+	length, err := partNumber(parts, "rdlen", uint64(alone.length), 65535)
+	if err != nil {
+		return r, res, err
 	}
-	return r.record(), res, nil
+	alone.length = int(length)
+	return alone.record(), res, nil
 }
 
-// canonical sets the record's length and value to those that are read from a message with the resource alone.
-func (r *dnsRecord) canonical(res dnsmessage.Resource) error {
-	m := dnsmessage.Message{Answers: []dnsmessage.Resource{res}}
-	b, err := m.Pack()
-	if err != nil {
-		return err
+// append appends the record to a message. Names that are in the message already, by their offsets in seen, are compressed.
+func (r *resource) append(b []byte, seen map[string]int, question bool) ([]byte, error) {
+	b = appendName(b, r.name, seen)
+	b = binary.BigEndian.AppendUint16(b, uint16(r.typ))
+	b = binary.BigEndian.AppendUint16(b, uint16(r.class))
+	if question {
+		return b, nil
 	}
-	var p dnsmessage.Parser
-	if _, err := p.Start(b); err != nil {
-		return err
-	}
-	if err := p.SkipAllQuestions(); err != nil {
-		return err
-	}
-	h, err := p.AnswerHeader()
-	if err != nil {
-		return err
-	}
-	r.length = int(h.Length)
-	raw, _ := rawData(p)
-	if !r.read(&p, h.Type) {
-		r.value = raw
-	}
-	return nil
-}
-
-// dnsName returns a domain name, whose last dot may be left out.
-func dnsName(name string) (dnsmessage.Name, error) {
-	n, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
-	if err != nil || len(name) > 254 {
-		return n, fmt.Errorf("a name has at most 253 octets, got %d", len(name))
-	}
-	for _, label := range strings.Split(strings.TrimSuffix(name, "."), ".") {
-		if len(label) > 63 || label == "" && strings.Trim(name, ".") != "" {
-			return n, fmt.Errorf("a label of a name has 1 to 63 octets, got %q", Printable([]byte(label)))
+	b = append(binary.BigEndian.AppendUint32(b, r.ttl), 0, 0)
+	begin := len(b)
+	for _, d := range r.data {
+		switch {
+		case !d.isName:
+			b = append(b, d.octets...)
+		case r.typ == dnsmessage.TypeSRV: // RFC 2782: no compression of the target
+			b = appendName(b, d.name, nil)
+		default:
+			b = appendName(b, d.name, seen)
 		}
 	}
-	return n, nil
+	n := len(b) - begin
+	if n > 65535 {
+		return nil, fmt.Errorf("rdata has at most 65535 octets, got %d", n)
+	}
+	binary.BigEndian.PutUint16(b[begin-2:], uint16(n))
+	return b, nil
 }
 
 // recordData returns the data of a record of type t: an address, a name, text in the form of a zone file, or octets.
-func recordData(t dnsmessage.Type, v any) (dnsmessage.ResourceBody, error) {
+func recordData(t dnsmessage.Type, v any) ([]dnsData, error) {
 	if b, ok := v.([]byte); ok || v == nil {
-		return &dnsmessage.UnknownResource{Type: t, Data: b}, nil
+		return []dnsData{{octets: b}}, nil
 	}
 	switch t {
-	case dnsmessage.TypeA:
-		a, err := asAddress(v, 4)
+	case dnsmessage.TypeA, dnsmessage.TypeAAAA:
+		size := 4
+		if t == dnsmessage.TypeAAAA {
+			size = 16
+		}
+		a, err := asAddress(v, size)
 		if err != nil {
 			return nil, err
 		}
-		return &dnsmessage.AResource{A: a.As4()}, nil
-	case dnsmessage.TypeAAAA:
-		a, err := asAddress(v, 16)
-		if err != nil {
-			return nil, err
-		}
-		return &dnsmessage.AAAAResource{AAAA: a.As16()}, nil
+		return []dnsData{{octets: a.AsSlice()}}, nil
 	case dnsmessage.TypeTXT:
 		return textData(v)
 	}
-	words, err := zoneWords(v)
+	form := dnsForms[t]
+	wanted := strings.Fields(form)
+	words, err := zoneWords(v, len(wanted))
 	if err != nil {
 		return nil, err
 	}
-	form := dnsForms[t]
 	if form == "" {
 		return nil, fmt.Errorf("it is octets, got %s", shown(v))
 	}
-	var names []dnsmessage.Name
-	var n []uint32
-	wanted := strings.Fields(form)
 	if len(words) != len(wanted) {
 		return nil, fmt.Errorf("it is %q or octets, got %s", form, shown(v))
 	}
+	var data []dnsData
 	for i, word := range words {
-		switch wanted[i] {
-		case "NAME", "MAILBOX":
-			name, err := dnsName(word)
+		octets := numberOctets(t, wanted[i])
+		if octets == 0 {
+			name, err := parseName(word)
 			if err != nil {
 				return nil, err
 			}
-			names = append(names, name)
-		default:
-			bits := 16
-			if t == dnsmessage.TypeSOA {
-				bits = 32
-			}
-			x, err := strconv.ParseUint(word, 10, bits)
-			if err != nil {
-				return nil, fmt.Errorf("%s is 0 to %d, got %q", wanted[i], uint64(1)<<bits-1, Printable([]byte(word)))
-			}
-			n = append(n, uint32(x))
+			data = append(data, dnsData{name: name, isName: true})
+			continue
 		}
+		n, err := strconv.ParseUint(word, 10, 8*octets)
+		if err != nil {
+			return nil, fmt.Errorf("%s is 0 to %d, got %q", wanted[i], uint64(1)<<(8*octets)-1, Printable([]byte(word)))
+		}
+		b := make([]byte, octets)
+		putBits(b, 0, 8*octets, n)
+		data = append(data, dnsData{octets: b})
 	}
-	return nameData(t, names, n), nil
+	return data, nil
 }
 
 // dnsForms are the words of the data of some types, as in a zone file.
@@ -235,28 +236,22 @@ var dnsForms = map[dnsmessage.Type]string{
 	dnsmessage.TypeSRV: "PRIORITY WEIGHT PORT NAME", dnsmessage.TypeSOA: "NAME MAILBOX SERIAL REFRESH RETRY EXPIRE MINIMUM",
 }
 
-// nameData returns the data of a type of dnsForms from its names and numbers.
-func nameData(t dnsmessage.Type, names []dnsmessage.Name, n []uint32) dnsmessage.ResourceBody {
-	switch t {
-	case dnsmessage.TypeCNAME:
-		return &dnsmessage.CNAMEResource{CNAME: names[0]}
-	case dnsmessage.TypeNS:
-		return &dnsmessage.NSResource{NS: names[0]}
-	case dnsmessage.TypePTR:
-		return &dnsmessage.PTRResource{PTR: names[0]}
-	case dnsmessage.TypeMX:
-		return &dnsmessage.MXResource{Pref: uint16(n[0]), MX: names[0]}
-	case dnsmessage.TypeSRV:
-		return &dnsmessage.SRVResource{Priority: uint16(n[0]), Weight: uint16(n[1]), Port: uint16(n[2]), Target: names[0]}
+// numberOctets returns the width of a word of dnsForms that is a number, 0 for a name.
+func numberOctets(t dnsmessage.Type, word string) int {
+	switch {
+	case word == "NAME" || word == "MAILBOX":
+		return 0
+	case t == dnsmessage.TypeSOA:
+		return 4
 	}
-	return &dnsmessage.SOAResource{NS: names[0], MBox: names[1], Serial: n[0], Refresh: n[1], Retry: n[2], Expire: n[3], MinTTL: n[4]}
+	return 2
 }
 
-// zoneWords returns the words of data: those of a text, or the entries of a list.
-func zoneWords(v any) (words []string, err error) {
+// zoneWords returns the words of data: those of a text, or the entries of a list. A name that is the only word may have blanks.
+func zoneWords(v any, wanted int) (words []string, err error) {
 	if text, ok := v.(string); ok {
-		if words = strings.Fields(text); len(words) == 0 {
-			words = []string{""} // the root
+		if words = strings.Fields(text); len(words) == 0 || wanted == 1 {
+			words = []string{text}
 		}
 		return words, nil
 	}
@@ -278,7 +273,7 @@ func zoneWords(v any) (words []string, err error) {
 }
 
 // textData returns the data of TXT: one text, several in a list, or several in quotes as quoteTexts writes them.
-func textData(v any) (dnsmessage.ResourceBody, error) {
+func textData(v any) ([]dnsData, error) {
 	var texts []string
 	if text, ok := v.(string); ok {
 		texts = []string{text}
@@ -301,12 +296,14 @@ func textData(v any) (dnsmessage.ResourceBody, error) {
 	} else {
 		return nil, fmt.Errorf("it is text, a list of texts or octets, got %s", shown(v))
 	}
+	var b []byte
 	for _, s := range texts {
 		if len(s) > 255 {
 			return nil, fmt.Errorf("a text has at most 255 octets, got %d", len(s))
 		}
+		b = append(append(b, byte(len(s))), s...)
 	}
-	return &dnsmessage.TXTResource{TXT: texts}, nil
+	return []dnsData{{octets: b}}, nil
 }
 
 // quoteTexts writes the texts of a TXT record as a zone file has them: in quotes, and octets that are not printable in decimal
@@ -318,17 +315,7 @@ func quoteTexts(texts []string) string {
 			b.WriteByte(' ')
 		}
 		b.WriteByte('"')
-		for _, c := range []byte(s) {
-			switch {
-			case c == '"' || c == '\\':
-				b.WriteByte('\\')
-				b.WriteByte(c)
-			case c < 0x20 || c > 0x7e:
-				fmt.Fprintf(&b, `\%03d`, c)
-			default:
-				b.WriteByte(c)
-			}
-		}
+		escape(&b, []byte(s), `"\\`)
 		b.WriteByte('"')
 	}
 	return b.String()
@@ -341,21 +328,12 @@ func unquoteTexts(s string) (texts []string, ok bool) {
 			return nil, false
 		}
 		var b []byte
-		for s = s[1:]; s != "" && s[0] != '"'; s = s[1:] {
+		for s = s[1:]; s != "" && s[0] != '"'; {
 			c := s[0]
-			if c == '\\' {
-				if s = s[1:]; s == "" {
+			if s = s[1:]; c == '\\' {
+				var err error
+				if c, s, err = unescape(s); err != nil {
 					return nil, false
-				}
-				if c = s[0]; c >= '0' && c <= '9' {
-					if len(s) < 3 {
-						return nil, false
-					}
-					n, err := strconv.ParseUint(s[:3], 10, 8)
-					if err != nil {
-						return nil, false
-					}
-					c, s = byte(n), s[2:]
 				}
 			}
 			b = append(b, c)
@@ -382,7 +360,7 @@ func writeRecordsOf(section int) func(any) ([]byte, error) {
 
 // packDNS returns the octets of sections after the header, and the numbers of their records. Names are compressed.
 func packDNS(sections [4]any) (b []byte, counts [4]int, err error) {
-	var m dnsmessage.Message
+	b, seen := make([]byte, dnsHeaderLen), map[string]int{}
 	for i, v := range sections {
 		if v == nil {
 			continue
@@ -397,26 +375,18 @@ func packDNS(sections [4]any) (b []byte, counts [4]int, err error) {
 		counts[i] = len(list)
 		for _, x := range list {
 			_, res, err := canonicalResource(x, i)
+			if err == nil {
+				b, err = res.append(b, seen, i == 0)
+			}
 			if err != nil {
 				return nil, counts, err
 			}
-			switch h := res.Header; i {
-			case 0:
-				m.Questions = append(m.Questions, dnsmessage.Question{Name: h.Name, Type: h.Type, Class: h.Class})
-			case 1:
-				m.Answers = append(m.Answers, res)
-			case 2:
-				m.Authorities = append(m.Authorities, res)
-			default:
-				m.Additionals = append(m.Additionals, res)
+			if len(b) > maxBuilt {
+				return nil, counts, fmt.Errorf("the message is longer than %d octets", maxBuilt)
 			}
 		}
 	}
-	packed, err := m.Pack()
-	if err != nil {
-		return nil, counts, err
-	}
-	return packed[dnsHeaderLen:], counts, nil
+	return b[dnsHeaderLen:], counts, nil
 }
 
 // dnsLists are the fields of the sections with the fields of their counts.

@@ -8,5 +8,5 @@
 // parsers that the stack itself uses. Nothing here knows of hosts, sessions or Starlark. Values refer to the frame's
 // octets and are valid while the frame is unchanged.
 //
-// golang.org/x/net/dns/dnsmessage reads the names and records of DNS; gopacket names protocols without a table.
+// golang.org/x/net/dns/dnsmessage names the types of DNS records; gopacket names protocols without a table.
 package packet

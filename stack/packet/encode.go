@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 
@@ -15,6 +16,30 @@ func (f *Field) encode(v any) ([]byte, error) {
 		return nil, err
 	}
 	return f.pad(b)
+}
+
+// append appends a field's octets to b: those of its value, or zeros for a field of fixed width that is unset.
+func (f *Field) append(b []byte, v any) ([]byte, error) {
+	switch x := v.(type) {
+	case nil:
+		return append(b, make([]byte, f.Bits/8)...), nil
+	case wire.HardwareAddr:
+		if f.Kind == MAC {
+			return append(b, x[:]...), nil
+		}
+	case netip.Addr:
+		switch {
+		case f.Kind != Addr:
+		case f.Bits == 32 && x.Is4():
+			a := x.As4()
+			return append(b, a[:]...), nil
+		case f.Bits == 128 && x.Is6():
+			a := x.As16()
+			return append(b, a[:]...), nil
+		}
+	}
+	octets, err := f.encode(v)
+	return append(b, octets...), err
 }
 
 // octets returns the octets of encode before they are padded to the field's width.
@@ -60,7 +85,14 @@ func (f *Field) pad(b []byte) ([]byte, error) {
 
 // putBits writes the n low bits of v at a bit offset. The octets of b must be there.
 func putBits(b []byte, at, n int, v uint64) {
-	if at%8 == 0 && n%8 == 0 {
+	switch {
+	case at%8 == 0 && n == 8:
+		b[at/8] = byte(v)
+		return
+	case at%8 == 0 && n == 16:
+		binary.BigEndian.PutUint16(b[at/8:], uint16(v))
+		return
+	case at%8 == 0 && n%8 == 0:
 		for i := at/8 + n/8 - 1; i >= at/8; i-- {
 			b[i], v = byte(v), v>>8
 		}

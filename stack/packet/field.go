@@ -169,11 +169,18 @@ func (l Layer) Span(f *Field) (from, to int) {
 
 // Uint returns the number in a field of at most 64 bits. ok is false if the packet does not have the field, or octets
 // of it are not known.
-func (l Layer) Uint(f *Field) (v uint64, ok bool) {
-	if !l.present(f) {
+func (l Layer) Uint(f *Field) (v uint64, ok bool) { return l.uint(f) }
+
+// uint is Uint without a copy of the layer.
+func (l *Layer) uint(f *Field) (v uint64, ok bool) {
+	if f.When != nil && !l.present(f) {
 		return 0, false
 	}
-	v, ok = l.bits(l.start(f), f.Bits)
+	at := f.at
+	if at < 0 {
+		at = l.start(f)
+	}
+	v, ok = l.bits(at, f.Bits)
 	if f.Factor > 1 {
 		v *= uint64(f.Factor)
 	}
@@ -182,9 +189,9 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) {
 
 // bits reads n bits. The offset at of the first bit counts bits from the header's start. ok is false if not all n bits
 // are known.
-func (l Layer) bits(at, n int) (v uint64, ok bool) {
+func (l *Layer) bits(at, n int) (v uint64, ok bool) {
 	from, to := l.begin+at/8, l.begin+(at+n+7)/8
-	if to > l.known() || n == 0 {
+	if to > l.end || to > len(l.packet.Octets) || n == 0 {
 		return 0, false
 	}
 	b := l.packet.Octets[from:to]

@@ -2,7 +2,6 @@ package packet
 
 import (
 	"fmt"
-	"strings"
 )
 
 // missing describes a list that ends before all its entries.
@@ -220,7 +219,7 @@ func readSearchList(_ Layer, b []byte) (any, string) {
 		}
 		if n == 0 {
 			if len(labels) > 0 {
-				list = append(list, strings.Join(labels, "."))
+				list = append(list, canonicalName(labels))
 			}
 			labels, b = nil, b[1:]
 			continue

@@ -66,13 +66,17 @@ var IP = define(Protocol{
 		{Name: "df", Kind: Bool, Doc: "the flag don't fragment", Read: bitOf("flags", 2)},
 		{Name: "mf", Kind: Bool, Doc: "the flag more fragments", Read: bitOf("flags", 1)},
 	},
-	next: func(l Layer, carried lookup) *Protocol {
-		if proto, ok := l.num("proto"); ok && l.is("frag", 0) {
-			return carried(IPProtocols, proto)
-		}
-		return nil
-	},
+	next: nextUnlessFragment,
 })
+
+// nextUnlessFragment returns the protocol of the payload, nil for a fragment that is not the first.
+func nextUnlessFragment(l Layer, carried lookup) *Protocol {
+	proto, ok := l.uint(l.Protocol.follow)
+	if offset, known := l.uint(l.Protocol.part); ok && known && offset == 0 {
+		return carried(IPProtocols, proto)
+	}
+	return nil
+}
 
 // ipSum computes the checksum of an IPv4 header. ok is false if the header is incomplete.
 func ipSum(l Layer) (want uint64, ok bool) {
@@ -276,12 +280,7 @@ var Fragment = define(Protocol{
 		{Name: "m", Bits: 1, Doc: "1: more fragments follow"},
 		{Name: "id", Bits: 32, Hex: true, Compute: Host, Doc: "the identification, the same in all fragments of a packet"},
 	},
-	next: func(l Layer, carried lookup) *Protocol {
-		if nh, ok := l.num("nh"); ok && l.is("offset", 0) {
-			return carried(IPProtocols, nh)
-		}
-		return nil
-	},
+	next: nextUnlessFragment,
 })
 
 // AH is the authentication header, which IPv4 and IPv6 carry.

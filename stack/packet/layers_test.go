@@ -52,7 +52,7 @@ func TestLayers(t *testing.T) {
 		{"frag needed", "icmp", "id", nil},
 		{"too big", "icmp6", "mtu", uint64(1280)},
 		{"ns", "icmp6", "tgt", netip.MustParseAddr("fdaa::9")},
-		{"hostile name", "dns", "questions", []any{Record{"question", []Part{{"name", "a?[2Jb?c"}, {"type", "A"}}}}},
+		{"hostile name", "dns", "questions", []any{Record{"question", []Part{{"name", `a\027[2Jb\010c`}, {"type", "A"}}}}},
 		{"answer", "dns", "aa", true},
 		{"discover", "dhcp", "message", "Discover"},
 		{"discover", "dhcp", "options", OptionMap{{Code: 53, Data: []byte{1}}}},

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 )
 
@@ -37,8 +38,9 @@ func (d *Draft) matchAt(p *Packet, at int) bool {
 		if at+i >= len(p.Layers) || !p.Layers[at+i].Protocol.Is(l.Protocol) {
 			return false
 		}
+		got := &p.Layers[at+i]
 		for j, v := range l.values {
-			if v != nil && !p.Layers[at+i].fits(&p.Layers[at+i].Protocol.Fields[j], v) {
+			if v != nil && !got.fits(&got.Protocol.Fields[j], v) {
 				return false
 			}
 		}
@@ -64,23 +66,26 @@ func fitsOctets(v any, b []byte) bool {
 }
 
 // fits reports whether the layer's field has a pattern's value v.
-func (l Layer) fits(f *Field, v any) bool {
+func (l *Layer) fits(f *Field, v any) bool {
 	if m, ok := v.(Matcher); ok {
 		return m.Matches(l.plain(f))
 	}
 	if n, ok := v.(uint64); ok && f.Kind <= Letters {
-		got, there := l.Uint(f)
+		got, there := l.uint(f)
 		return there && got == n
 	}
 	if f.derived {
 		return Equal(l.Value(f), v)
 	}
-	if !l.present(f) {
+	if f.When != nil && !l.present(f) {
 		return false
 	}
 	from, to := l.Span(f)
 	if to > l.known() {
 		return false
+	}
+	if a, ok := v.(netip.Addr); ok && f.Kind == Addr {
+		return address(l.packet.Octets[from:to]) == a.WithZone("")
 	}
 	want, err := f.encode(v)
 	if err != nil {

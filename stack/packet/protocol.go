@@ -30,10 +30,13 @@ type Protocol struct {
 	// zeroLength is true if a length field of 0 means the rest of the frame, as segmentation offload leaves it.
 	zeroLength bool
 
-	fixed  int // octets of the header's fields of fixed width, up to the first optional field
+	fixed  int  // octets of the header's fields of fixed width, up to the first optional field
+	whole  bool // true if all fields have a fixed width, so that fixed is the length of the header
 	header *Field
 	length *Field
 	follow *Field
+	part   *Field    // offset of a fragment; nil for a protocol without fragments
+	ports  [2]*Field // destination's and source's port; nil for a protocol without ports
 }
 
 // A lookup returns the protocol with a number in a table, nil if there is none.
@@ -57,8 +60,10 @@ const (
 	ICMPv6Types  Table = "ICMPv6 type"
 	NDOptions    Table = "ND option"
 	NullFamilies Table = "address family"
-	anyNumber          = 1 << 63 // number for all numbers of a table without a protocol of their own
 )
+
+// anyNumber stands for all numbers of a table without a protocol of their own.
+const anyNumber = 1 << 63
 
 // Field returns the field called name, nil if the protocol has none.
 func (p *Protocol) Field(name string) *Field {
@@ -101,7 +106,11 @@ func define(p Protocol) *Protocol {
 		}
 	}
 	if at >= 0 {
-		p.fixed = at / 8
+		p.fixed, p.whole = at/8, p.header == nil
+	}
+	p.ports = [2]*Field{p.Field("dport"), p.Field("sport")}
+	if p.part = p.Field("frag"); p.part == nil || p.part.derived {
+		p.part = p.Field("offset")
 	}
 	return &p
 }
@@ -124,23 +133,75 @@ var byName = func() map[string]*Protocol {
 	return m
 }()
 
-// places maps each number of each table to its protocol.
-var places = func() map[Place]*Protocol {
-	m := map[Place]*Protocol{}
+// assigned has the protocols of one table: those with a number of an octet, the others, and the one for anyNumber. A lookup
+// happens several times per packet.
+type assigned struct {
+	low   [256]*Protocol
+	high  []assignment
+	other *Protocol
+}
+
+type assignment struct {
+	number   uint64
+	protocol *Protocol
+}
+
+var places = func() []*assigned {
+	var all [8]*assigned
+	for i := range all {
+		all[i] = new(assigned)
+	}
 	for _, p := range protocols {
 		for _, at := range p.On {
-			m[at] = p
+			switch t := all[at.Table.index()]; {
+			case at.Number == anyNumber:
+				t.other = p
+			case at.Number < uint64(len(t.low)):
+				t.low[at.Number] = p
+			default:
+				t.high = append(t.high, assignment{at.Number, p})
+			}
 		}
 	}
-	return m
+	return all[:]
 }()
+
+// index returns the table's place in places. The last one is empty.
+func (t Table) index() int {
+	switch t {
+	case EtherTypes:
+		return 0
+	case IPProtocols:
+		return 1
+	case UDPPorts:
+		return 2
+	case TCPPorts:
+		return 3
+	case ICMPv6Types:
+		return 4
+	case NDOptions:
+		return 5
+	case NullFamilies:
+		return 6
+	}
+	return 7
+}
 
 // Carried returns the protocol with a number in a table, nil if there is none.
 func Carried(t Table, number uint64) *Protocol {
-	if p := places[Place{t, number}]; p != nil {
-		return p
+	all := places[t.index()]
+	if number < uint64(len(all.low)) {
+		if p := all.low[number]; p != nil {
+			return p
+		}
+		return all.other
 	}
-	return places[Place{t, anyNumber}]
+	for i := range all.high {
+		if all.high[i].number == number {
+			return all.high[i].protocol
+		}
+	}
+	return all.other
 }
 
 // attributes lists the attributes of all protocols, in the order of the tables.

@@ -192,9 +192,12 @@ func greText(l Layer) string {
 	return fmt.Sprintf("%s, length %d", text, l.end-l.begin)
 }
 
+// cut marks a layer of which octets are missing, as tcpdump does.
+func (l Layer) cut() string { return fmt.Sprintf("[|%s]", l.Protocol.Attr) }
+
 // truncated describes a layer whose header is incomplete, because the frame or the captured part of it ends too early.
 func (l Layer) truncated() string {
-	text := fmt.Sprintf("[|%s]", l.Protocol.Attr)
+	text := l.cut()
 	if eth, ok := l.under(); ok && l.Protocol == ARP && eth.Protocol == Ether {
 		text += fmt.Sprintf(" from %v", eth.Value(eth.Protocol.Field("src")))
 	}

@@ -64,7 +64,7 @@ func lines(t testing.TB) (out []line) {
 	add("answer", "10.0.0.1.53 > 10.0.0.2.40000: 4711* 2/0/0 A 192.0.2.1, A 192.0.2.2 (83)", eth(0x800), v4(17), udp(53, 40000),
 		&layers.DNS{ID: 4711, QR: true, AA: true, RA: true, QDCount: 1, ANCount: 2, Questions: []layers.DNSQuestion{q}, Answers: []layers.DNSResourceRecord{answer(1), answer(2)}})
 	q.Name = []byte("a\x1b[2Jb\nc")
-	add("hostile name", "10.0.0.1.53 > 10.0.0.2.40000: 1 NXDomain- 0/0/0 A? a?[2Jb?c. (26)", eth(0x800), v4(17), udp(53, 40000),
+	add("hostile name", "10.0.0.1.53 > 10.0.0.2.40000: 1 NXDomain- 0/0/0 A? a\\027[2Jb\\010c. (26)", eth(0x800), v4(17), udp(53, 40000),
 		&layers.DNS{ID: 1, QR: true, ResponseCode: layers.DNSResponseCodeNXDomain, QDCount: 1, Questions: []layers.DNSQuestion{q}})
 	add("no dns", "10.0.0.1.40000 > 10.0.0.2.53: UDP, length 3", eth(0x800), v4(17), udp(40000, 53), gopacket.Payload("???"))
 	discover := &layers.DHCPv4{Operation: layers.DHCPOpRequest, HardwareType: layers.LinkTypeEthernet, Xid: 7, ClientHWAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1},

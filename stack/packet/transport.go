@@ -14,8 +14,8 @@ func port(name, doc string) Field {
 
 // byPort returns the protocol of the destination port, or else of the source port.
 func byPort(l Layer, t Table, carried lookup) *Protocol {
-	for _, name := range []string{"dport", "sport"} {
-		if n, ok := l.num(name); ok {
+	for _, f := range l.Protocol.ports {
+		if n, ok := l.uint(f); ok {
 			if p := carried(t, n); p != nil {
 				return p
 			}

@@ -240,16 +240,14 @@ func writeSearchList(v any) (b []byte, err error) {
 	}
 	for _, x := range list {
 		name, ok := x.(string)
-		if name = strings.TrimSuffix(name, "."); !ok || name == "" || len(name) > 253 {
+		labels, err := parseName(name)
+		if !ok || err == nil && labels == nil {
 			return nil, fmt.Errorf("%s is no domain name", shown(x))
 		}
-		for _, label := range strings.Split(name, ".") {
-			if len(label) == 0 || len(label) > 63 {
-				return nil, fmt.Errorf("a label of a name has 1 to 63 octets, got %q", Printable([]byte(label)))
-			}
-			b = append(append(b, byte(len(label))), label...)
+		if err != nil {
+			return nil, err
 		}
-		b = append(b, 0)
+		b = appendName(b, labels, nil)
 	}
 	return b, nil
 }

@@ -2,6 +2,7 @@ package packetvalue
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -73,14 +74,16 @@ func (c converter) option(v starlark.Value) (o packet.Option, err error) {
 		}
 		o, err = packet.NumberedOption(c.of, kind, x)
 	case starlark.String:
-		text, known := strings.ToLower(string(name)), c.f.OptionNames()
-		if n := suggest.Nearest(text, known); n != "" && !contains(known, text) {
-			return o, fmt.Errorf("%s.%s: no option is called %q (did you mean %s?)", c.of.Name, c.f.Name, string(name), n)
-		}
+		text := strings.ToLower(string(name))
 		if b, ok := x.([]byte); ok && len(b) == 0 && optionAlone(c.of, text) {
 			x = nil
 		}
-		o, err = packet.ParseOption(c.of, text, x)
+		if o, err = packet.ParseOption(c.of, text, x); err != nil {
+			known := c.f.OptionNames()
+			if n := suggest.Nearest(text, known); n != "" && !slices.Contains(known, text) {
+				return o, fmt.Errorf("%s.%s: no option is called %q (did you mean %s?)", c.of.Name, c.f.Name, string(name), n)
+			}
+		}
 	default:
 		return o, c.wrong(v, anOption)
 	}
@@ -94,15 +97,6 @@ func (c converter) option(v starlark.Value) (o packet.Option, err error) {
 func optionAlone(p *packet.Protocol, name string) bool {
 	o, err := packet.ParseOption(p, name, nil)
 	return err == nil && o.Value == nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // dhcp converts a dict of options by code or name, or a list of pairs.

@@ -133,8 +133,11 @@ func TestDefineRefuses(t *testing.T) {
 		"has 16 bits, got 8":                      {Name: "X", Fields: []FieldDefinition{{Name: "a", Bits: 8, Checksum: true}}},
 		"fixed width":                             {Name: "X", Fields: []FieldDefinition{{Name: "a", Bits: 8, LengthOf: PartPayload}, {Name: "b", Kind: Octets, SizeOf: "a"}}},
 		"does not say what UDP carries":           {Name: "X", Fields: []FieldDefinition{u8}, Over: []DraftLayer{setting(UDP, "len", uint64(8))}},
-		"two fields set":                          {Name: "X", Fields: []FieldDefinition{u8}, Over: []DraftLayer{func() DraftLayer { l, _ := setting(UDP, "sport", uint64(1)).With(UDP.Field("dport"), uint64(2)); return l }()}},
-		"has no field b":                          {Name: "X", Fields: []FieldDefinition{u8}, Follows: []Follower{{"b", 1, other}}},
+		"two fields set": {Name: "X", Fields: []FieldDefinition{u8}, Over: []DraftLayer{func() DraftLayer {
+			l, _ := setting(UDP, "sport", uint64(1)).With(UDP.Field("dport"), uint64(2))
+			return l
+		}()}},
+		"has no field b": {Name: "X", Fields: []FieldDefinition{u8}, Follows: []Follower{{"b", 1, other}}},
 	} {
 		if _, _, err := c.With(d); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -84,7 +84,7 @@ func TestFuzz(t *testing.T) {
 		different := map[string]bool{}
 		for seed := range uint64(20) {
 			draw := func() (*Draft, *Packet) {
-				f := Fuzz(d, rand.New(rand.NewPCG(seed, 1)).Uint64)
+				f, _ := Fuzz(d, rand.New(rand.NewPCG(seed, 1)).Uint64, nil)
 				p, err := f.Build()
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)

@@ -35,12 +35,15 @@ func fieldText(p *packet.Protocol, f *packet.Field) string {
 	if f.Derived() && f.Write == nil {
 		return f.Doc + "; for reading: it follows from other fields"
 	}
-	text := f.Doc + "; "
-	if f.Bits > 0 {
+	text := ""
+	if f.Doc != "" {
+		text = f.Doc + "; "
+	}
+	switch {
+	case f.Bits == 1:
+		text += "1 bit, "
+	case f.Bits > 0:
 		text += fmt.Sprintf("%d bits, ", f.Bits)
-		if f.Bits == 1 {
-			text = f.Doc + "; 1 bit, "
-		}
 	}
 	return text + packetvalue.Takes(p, f) + "; unset: " + filledIn(f)
 }

@@ -33,6 +33,8 @@ func TestExampleScripts(t *testing.T) {
 		{"idlescan.star", nil},
 		{"mtusearch.star", nil},
 		{"fingerprint.star", nil},
+		{"overlay.star", nil},
+		{"ownprotocol.star", nil},
 	} {
 		t.Run(strings.Join(append([]string{c.file}, c.args...), " "), func(t *testing.T) {
 			local, peer := "192.168.69.1/24", "192.168.69.100/24"

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"smolsh/phy/fault"
+	"smolsh/script/packetvalue"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
+	"smolsh/stack/packet"
 )
 
 // plan puts the rule's effects that the session's fault plan keeps in force, instead of the rule.
@@ -102,6 +104,52 @@ func (c *call) planLink(cfg *lab.LinkConfig, a, b string) {
 	if cfg.Jitter > 0 && !one("jitter", fmt.Sprintf("jitter=%v", cfg.Jitter)) {
 		cfg.Jitter = 0
 	}
+}
+
+// maxDrawn is the largest number of drawn fields that a run records, for shrinking.
+const maxDrawn = 100000
+
+// planFuzz returns the function that says which fields of the next drawn packet the session's fault plan keeps, nil for all, and one that
+// records those that were drawn.
+func (c *call) planFuzz(d *packet.Draft) (keep func(layer int, f *packet.Field) bool, record func(out *packet.Draft, drawn []packet.Drawn)) {
+	s := c.s
+	if s.cfg.Plan == nil {
+		return nil, func(*packet.Draft, []packet.Drawn) {}
+	}
+	s.faulted.stated++
+	number := s.faulted.stated
+	keep = func(layer int, f *packet.Field) bool {
+		_, ok := s.cfg.Plan.Keeps(number, drawnName(d, layer, f))
+		return ok
+	}
+	return keep, func(out *packet.Draft, drawn []packet.Drawn) {
+		for _, x := range drawn {
+			if s.faulted.drawn++; s.faulted.drawn > maxDrawn {
+				return
+			}
+			name := drawnName(d, x.Layer, x.Field)
+			s.faulted.planned = append(s.faulted.planned, &fault.Planned{
+				Report: fault.Report{Selection: fault.Selection{Number: number, Effect: name}, Where: c.where(),
+					What: "fuzz, " + name + "=" + packetvalue.FieldCode(x.Field, out.Layers[x.Layer].Value(x.Field))},
+				Rule: &fault.Rule{Hits: 1},
+			})
+		}
+	}
+}
+
+// drawnName names a field of a drawn packet: its layer's attribute, with the layer's number among those of that name from the second on,
+// and the field.
+func drawnName(d *packet.Draft, layer int, f *packet.Field) string {
+	attr, n := d.Layers[layer].Protocol.Attr, 1
+	for _, l := range d.Layers[:layer] {
+		if l.Protocol.Attr == attr {
+			n++
+		}
+	}
+	if n > 1 {
+		attr += "#" + strconv.Itoa(n)
+	}
+	return attr + "." + f.Name
 }
 
 // where returns the file and line from which the builtin was called.

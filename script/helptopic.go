@@ -23,7 +23,7 @@ const topicsPage = "topics"
 
 // helpNamed returns the help on a name: of a builtin, a type, a topic, or a word of drops(). A builtin's page is followed by
 // the topic of the same name.
-func helpNamed(r *registry.Registry[*call], name string, width int) (string, error) {
+func helpNamed(r *registry.Registry[*call], protocols *packet.Catalogue, name string, width int) (string, error) {
 	page, err := r.Page(name, width)
 	text := topicText(name, width)
 	reason, isReason := reasonNamed(name)
@@ -37,7 +37,7 @@ func helpNamed(r *registry.Registry[*call], name string, width int) (string, err
 	case text != "":
 		return text, nil
 	}
-	if p := packet.ByName(name); p != nil {
+	if p := protocols.ByName(name); p != nil {
 		return helpOnProtocol(p, width), nil
 	}
 	if isReason {

@@ -98,7 +98,7 @@ func TestTopics(t *testing.T) {
 					if m := regexp.MustCompile(`^help\("?(\w+)"?\)$`).FindStringSubmatch(ref); m != nil {
 						ref = m[1]
 					}
-					if _, err := helpNamed(s.reg, ref, 80); err != nil && !strings.HasPrefix(ref, "smolsh ") {
+					if _, err := helpNamed(s.reg, nil, ref, 80); err != nil && !strings.HasPrefix(ref, "smolsh ") {
 						t.Errorf("see also %q: %v", ref, err)
 					}
 				}
@@ -153,7 +153,7 @@ func TestHelpByTopic(t *testing.T) {
 		`help("three-way handshake")`: "handshake: ",
 		`help("trace")`:               "trace(filter=None",
 		`help("filter")`:              "filters: ",
-		`help("checksum")`:            `help: nothing is named checksum (did you mean bad checksum?)`,
+		`help("bad cheksum")`:         `help: nothing is named bad cheksum (did you mean bad checksum?)`,
 		`help("pign")`:                "help: nothing is named pign (did you mean ping?)",
 		`help("filtres")`:             `help: nothing is named filtres (did you mean filters?)`,
 		`help("qqqqqqqq")`:            `help: nothing is named qqqqqqqq; help("topics") lists the topics`,

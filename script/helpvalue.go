@@ -53,7 +53,7 @@ func (s *Session) helpOn(x any) (string, error) {
 	case *namespace:
 		return s.reg.Page(x.name, s.helpWidth())
 	case starlark.String:
-		return helpNamed(s.reg, string(x), s.helpWidth())
+		return helpNamed(s.reg, s.catalogue.Load(), string(x), s.helpWidth())
 	case *table.Row:
 		return s.helpOnRow(x), nil
 	case *starlark.Function:

@@ -68,7 +68,7 @@ const maxLines = 100
 // value.
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
-	var seqs packet.Sequences
+	seqs := packet.Sequences{Carried: s.carried}
 	for i := range list.Len() {
 		p, ok := list.Index(i).(*packetvalue.Value)
 		if !ok {

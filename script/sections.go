@@ -29,7 +29,7 @@ func sections() []section {
 			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", Builtins: join(timeBuiltins(), eventBuiltins())},
 		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: join(labBuiltins(), topologyBuiltins(), linkBuiltins(), stationBuiltins(), endBuiltins())},
 		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
-		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins(), composeBuiltins(), patternBuiltins(), fragmentBuiltins(), packetFileBuiltins())},
+		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins(), composeBuiltins(), patternBuiltins(), protocolBuiltins(), fuzzBuiltins(), fragmentBuiltins(), packetFileBuiltins())},
 		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +
 			"Virtual time stands while one runs. A run that calls `sh` does not repeat: what a program does, and when, depends on the machine. " +
 			"`smolsh test --shrink` refuses such a test.", Builtins: join(programBuiltins(), fileBuiltins(), logBuiltins())},
@@ -77,7 +77,7 @@ func Help(name string) (string, error) {
 	if name == "" {
 		return r.Overview(helpWidth) + "\n" + topicNames(helpWidth), nil
 	}
-	return helpNamed(r, name, helpWidth)
+	return helpNamed(r, nil, name, helpWidth)
 }
 
 // Names returns the names of all builtins and topics, sorted. Help has a page for each.

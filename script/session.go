@@ -97,6 +97,8 @@ type Session struct {
 	ending   endState
 	logs     []*logValue // logs that are written
 	claims   map[*claimValue]bool
+	// catalogue holds the protocols that scripts have defined. Traces read it on goroutines of their own.
+	catalogue atomic.Pointer[packet.Catalogue]
 }
 
 // sessionFiles holds the session's files.
@@ -138,7 +140,9 @@ type packetWatch struct {
 type faultState struct {
 	rules   []*ruleValue
 	stated  int              // number of faults stated under a plan
-	planned []*fault.Planned // every effect that the plan has kept, also those of removed rules
+	planned []*fault.Planned // every effect that the plan has kept, also those of removed rules, and drawn fields
+	drawn   int              // number of drawn fields among them
+	fuzzed  uint64           // number of packets that fuzz() has drawn
 }
 
 // serverState holds the servers, and the bound on the handlers that one server runs at a time.

@@ -31,7 +31,7 @@ type tracer struct {
 // newTracer returns a tracer of a host's packets. Sequence numbers are printed relative to the initial ones of the
 // host's connections.
 func (s *Session) newTracer(h *hostValue, f *chooser) *tracer {
-	return &tracer{s: s, name: s.prefix(h), filter: f, seqs: packet.Sequences{Known: h.h.InitialSequence}}
+	return &tracer{s: s, name: s.prefix(h), filter: f, seqs: packet.Sequences{Known: h.h.InitialSequence, Carried: s.carried}}
 }
 
 // absoluteArg explains an argument of the builtins that print lines.

@@ -100,6 +100,8 @@ var valueTypes = []registry.ValueType{
 		{"status", "its exit status, 128 and the signal's number if a signal ended it, None while it runs"},
 		{"out", "bytes: its standard output; in the background so far"}, {"err", "bytes: its standard error"}, {"pid", "its process's number"},
 	}},
+	{Name: "computed", Doc: "How sending fills in a field of a protocol of one's own.", Fields: nil},
+	{Name: "field", Doc: "A field of a protocol of one's own that a packet may lack or have several times.", Fields: nil},
 	{Name: "protocol", Doc: "A protocol's table, such as TCP: for fields(TCP), TCP in p and p[TCP].", Fields: nil},
 }
 

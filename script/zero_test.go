@@ -64,6 +64,7 @@ assert.eq(ping("192.168.69.100", count=1, timeout=0).received, 0)`,
 	"measure.duration": `peer.measure.serve(80)
 m = measure("192.168.69.100:80", 0)
 assert.eq((m.bytes, m.seconds, m.goodput, len(m.intervals)), (0, 0, 0, 0))`,
+	"fuzz.seed":                  `assert.eq(fuzz(IP()/TCP(), seed=0), fuzz(IP()/TCP(), seed=0))`,
 	"measure.timeout":            wait0(`measure`, `"192.168.69.100:7", `),
 	"sniff.timeout":              "assert.eq(len(sniff(timeout=0)), 0)",
 	"tcpdump.timeout":            "tcpdump(timeout=0)\nassert.eq(now(), 0.0)",
@@ -76,7 +77,8 @@ assert.eq((m.bytes, m.seconds, m.goodput, len(m.intervals)), (0, 0, 0, 0))`,
 	"tcp_end.ack.window": "", "tcp_end.ack.ack": "", "tcp_end.ack.seq": "", // testdata/script/wiretcp.star
 	"watch.every":   `assert.fails(lambda: watch(ss, every=0, count=2), "more than 0")`,
 	"lab.link.loss": link0("loss"), "lab.link.delay": link0("delay"), "lab.link.jitter": link0("jitter"), "lab.link.rate": link0("rate"),
-	"link.set.loss": change0("loss"), "link.set.delay": change0("delay"), "link.set.jitter": change0("jitter"), "link.set.rate": change0("rate"),
+	"length_of.plus": `assert.eq(protocol("Z", [("n", "u8", length_of("d", plus=0)), ("d", "bytes")])(d="ab").bytes, b"\x02ab")`,
+	"link.set.loss":  change0("loss"), "link.set.delay": change0("delay"), "link.set.jitter": change0("jitter"), "link.set.rate": change0("rate"),
 	"switch.attach.loss": switch0("loss"), "switch.attach.delay": switch0("delay"), "switch.attach.jitter": switch0("jitter"), "switch.attach.rate": switch0("rate"),
 	"lab.switch.flood": "l = lab()\ns = l.switch(\"s\", flood=0)\n" + `a, b = l.host("a", "10.0.0.1/24"), l.host("b", "10.0.0.2/24")
 s.attach(a); s.attach(b)

@@ -20,12 +20,12 @@ type Plan struct {
 // A Selection names one effect of a fault, or all its effects, and optionally the single frames to which it applies.
 type Selection struct {
 	Number int      // the fault's number, from 1
-	Effect string   // the effect, such as "loss"; "" for every effect
+	Effect string   // the effect, such as "loss", or a field that was drawn, such as "tcp.window"; "" for every effect
 	Frames [2][]int // numbers of the matching frames (received, sent), from 1; if there are any, the effect applies only to these frames
 }
 
 // ParseSelection parses N, N.EFFECT, N.EFFECT:rx:M,M and N.EFFECT:tx:M,M, also with both directions. The numbers M
-// are single frames.
+// are single frames. N.LAYER.FIELD is a field that the Nth fault, a drawn packet, has.
 func ParseSelection(text string) (k Selection, err error) {
 	wrong := fmt.Errorf("%q is not N, N.EFFECT or N.EFFECT:tx:M,M, such as 1.loss:tx:3,7", text)
 	head, frames, narrowed := strings.Cut(text, ":")
@@ -34,7 +34,7 @@ func ParseSelection(text string) (k Selection, err error) {
 	if k.Number, err = strconv.Atoi(number); err != nil || k.Number < 1 || effect == "" && (narrowed || dotted) {
 		return k, wrong
 	}
-	if effect != "" && !slices.ContainsFunc(plannedEffects, func(e plannedEffect) bool { return e.name == effect }) {
+	if effect != "" && !IsField(effect) && !slices.ContainsFunc(plannedEffects, func(e plannedEffect) bool { return e.name == effect }) {
 		return k, fmt.Errorf("%q: there is no effect %s", text, effect)
 	}
 	for narrowed {
@@ -55,6 +55,9 @@ func ParseSelection(text string) (k Selection, err error) {
 	}
 	return k, nil
 }
+
+// IsField reports whether an effect is a field of a packet that was drawn at random.
+func IsField(effect string) bool { return strings.Contains(effect, ".") }
 
 // String formats a selection as ParseSelection parses it.
 func (k Selection) String() string {

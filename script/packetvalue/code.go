@@ -118,14 +118,14 @@ func (c *coder) layer(l packet.DraftLayer, bare bool) {
 			continue
 		}
 		c.WriteString(sep + f.Name + "=")
-		c.field(l.Protocol, f, v)
+		c.field(f, v)
 		sep = ", "
 	}
 	c.WriteByte(')')
 }
 
 // field writes a field's value.
-func (c *coder) field(p *packet.Protocol, f *packet.Field, v any) {
+func (c *coder) field(f *packet.Field, v any) {
 	switch v := v.(type) {
 	case uint64:
 		c.WriteString(numberCode(f, v))
@@ -140,6 +140,13 @@ func (c *coder) field(p *packet.Protocol, f *packet.Field, v any) {
 	default:
 		c.value(v)
 	}
+}
+
+// FieldCode returns the expression of a value of a field.
+func FieldCode(f *packet.Field, v any) string {
+	var c coder
+	c.field(f, v)
+	return c.String()
 }
 
 // numberCode returns a number, in the form in which the field is read.

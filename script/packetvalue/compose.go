@@ -35,26 +35,22 @@ func (v Protocol) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwa
 // layer returns a layer with the fields of a call's arguments set.
 func (c converter) layer(p *packet.Protocol, args starlark.Tuple, kwargs []starlark.Tuple) (l packet.DraftLayer, err error) {
 	l.Protocol = p
-	if len(args) > 0 {
-		if (p != packet.Raw && p != packet.Padding) || len(args) > 1 {
-			return l, positional(p, args)
-		}
-		load := &p.Fields[0]
-		if l, err = c.set(l, load, args[0]); err != nil {
-			return l, err
-		}
+	switch {
+	case len(args) > 0 && (p != packet.Raw && p != packet.Padding || len(args)+len(kwargs) > 1):
+		return l, positional(p, args)
+	case len(args) > 0:
+		return c.set(l, &p.Fields[0], args[0])
 	}
-	for _, kv := range kwargs {
-		name := string(kv[0].(starlark.String))
+	return packet.NewLayer(p, len(kwargs), func(i int) (*packet.Field, any, error) {
+		name := string(kwargs[i][0].(starlark.String))
 		f := p.Field(name)
 		if f == nil {
-			return l, unknownField(p, name)
+			return nil, nil, unknownField(p, name)
 		}
-		if l, err = c.set(l, f, kv[1]); err != nil {
-			return l, err
-		}
-	}
-	return l, nil
+		c.of, c.f = p, f
+		v, err := c.convert(kwargs[i][1])
+		return f, v, err
+	})
 }
 
 // set returns the layer with a field set to a script's value.

@@ -40,6 +40,7 @@ const (
 	shapeRecords       // a list of dicts
 	shapeAddrs         // a list of addresses
 	shapeNames         // a list of domain names
+	shapeEntries       // a list of the entries of a user's own protocol
 	shapeEncoded       // bytes
 )
 
@@ -66,6 +67,8 @@ func shapeOf(p *packet.Protocol, f *packet.Field) shape {
 		return shapeText
 	}
 	switch {
+	case f.Entries() != nil:
+		return shapeEntries
 	case p == packet.DHCP && f.Name == "options":
 		return shapeDHCP
 	case p == packet.DNS && f.Name == "records":
@@ -79,7 +82,7 @@ func shapeOf(p *packet.Protocol, f *packet.Field) shape {
 
 // listed reports whether a list is one value of the field, and not a list of alternatives.
 func (s shape) listed() bool {
-	return s == shapeOptions || s == shapeDHCP || s == shapeRecords || s == shapeAddrs || s == shapeNames
+	return s == shapeOptions || s == shapeDHCP || s == shapeRecords || s == shapeAddrs || s == shapeNames || s == shapeEntries
 }
 
 // convert returns the field's value for a script's, nil for None, or a packet.Matcher for a set of values.
@@ -135,6 +138,8 @@ func (c converter) literal(v starlark.Value) (any, error) {
 		return c.records(v)
 	case shapeAddrs, shapeNames:
 		return c.list(v, s)
+	case shapeEntries:
+		return c.entries(v)
 	}
 	return nil, c.wrong(v, "")
 }

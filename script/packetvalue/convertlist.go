@@ -2,6 +2,7 @@ package packetvalue
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -73,14 +74,16 @@ func (c converter) option(v starlark.Value) (o packet.Option, err error) {
 		}
 		o, err = packet.NumberedOption(c.of, kind, x)
 	case starlark.String:
-		text, known := strings.ToLower(string(name)), c.f.OptionNames()
-		if n := suggest.Nearest(text, known); n != "" && !contains(known, text) {
-			return o, fmt.Errorf("%s.%s: no option is called %q (did you mean %s?)", c.of.Name, c.f.Name, string(name), n)
-		}
+		text := strings.ToLower(string(name))
 		if b, ok := x.([]byte); ok && len(b) == 0 && optionAlone(c.of, text) {
 			x = nil
 		}
-		o, err = packet.ParseOption(c.of, text, x)
+		if o, err = packet.ParseOption(c.of, text, x); err != nil {
+			known := c.f.OptionNames()
+			if n := suggest.Nearest(text, known); n != "" && !slices.Contains(known, text) {
+				return o, fmt.Errorf("%s.%s: no option is called %q (did you mean %s?)", c.of.Name, c.f.Name, string(name), n)
+			}
+		}
 	default:
 		return o, c.wrong(v, anOption)
 	}
@@ -94,15 +97,6 @@ func (c converter) option(v starlark.Value) (o packet.Option, err error) {
 func optionAlone(p *packet.Protocol, name string) bool {
 	o, err := packet.ParseOption(p, name, nil)
 	return err == nil && o.Value == nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // dhcp converts a dict of options by code or name, or a list of pairs.
@@ -182,6 +176,52 @@ func (c converter) list(v starlark.Value, s shape) (any, error) {
 		list = append(list, a)
 	}
 	return list, nil
+}
+
+// entries converts a list of a user's own protocol: values of the entries' only field, or dicts.
+func (c converter) entries(v starlark.Value) (any, error) {
+	xs, ok := elements(v)
+	if _, isRecord := members(v); isRecord || !ok {
+		return nil, c.wrong(v, "")
+	}
+	p := c.f.Entries()
+	list := []any{}
+	for _, x := range xs {
+		y, err := c.entry(p, x)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, y)
+	}
+	return list, nil
+}
+
+// entry converts one entry of a list.
+func (c converter) entry(p *packet.Protocol, v starlark.Value) (any, error) {
+	e := converter{env: c.env, resolve: c.resolve, of: p}
+	if len(p.Fields) == 1 {
+		e.f = &p.Fields[0]
+		return e.literal(v)
+	}
+	parts, ok := members(v)
+	if !ok {
+		return nil, c.wrong(v, "")
+	}
+	_, name, _ := strings.Cut(p.Name, ".")
+	r := packet.Record{Name: name}
+	for _, m := range parts {
+		if e.f = p.Field(m.name); e.f == nil {
+			return nil, unknownField(p, m.name)
+		}
+		x, err := e.convert(m.value)
+		if err != nil {
+			return nil, err
+		}
+		if x != nil {
+			r.Parts = append(r.Parts, packet.Part{Name: m.name, Value: x})
+		}
+	}
+	return r, nil
 }
 
 // records converts a list of dicts or structs, or a single one.

@@ -25,6 +25,10 @@ type Environment interface {
 	Addresses(thread *starlark.Thread, v starlark.Value) ([]netip.Addr, error)
 	// Judge calls a script's function about packets, which may neither wait nor reach a host, with a limit on its steps.
 	Judge(fn starlark.Callable, v starlark.Value) (starlark.Value, error)
+	// Catalogue returns the protocols that scripts have defined, nil for none.
+	Catalogue() *packet.Catalogue
+	// Complain reports an error of a script's function that no caller waits for.
+	Complain(err error)
 }
 
 // A Value is a packet as scripts see it: a frame, each layer of which is parsed when a script reads it, or a draft, which a
@@ -112,6 +116,9 @@ func NewHead(env Environment, head []byte, length int, m phy.Medium, seen *Sight
 
 // Line describes the packet in one line. Sequence numbers are relative to those that seqs stores.
 func (p *Value) Line(seqs *packet.Sequences) string {
+	if seqs == nil {
+		seqs = &packet.Sequences{Absolute: true, Carried: p.env.Catalogue().Carried}
+	}
 	if p.draft != nil {
 		d, err := p.Built()
 		if err != nil {
@@ -159,7 +166,11 @@ var packetFields = slices.Sorted(slices.Values(append(packet.LayerNames(), whole
 
 // AttrNames implements starlark.HasAttrs.
 func (p *Value) AttrNames() []string {
-	return append(packetFields[:len(packetFields):len(packetFields)], p.env.Members("packet")...)
+	names := append(packetFields[:len(packetFields):len(packetFields)], p.env.Members("packet")...)
+	for _, q := range p.env.Catalogue().Own() {
+		names = append(names, q.Attr)
+	}
+	return names
 }
 
 // Completions returns the attributes that a prompt offers: those of AttrNames without the layers that the packet does not have.
@@ -196,7 +207,7 @@ func (p *Value) Attr(name string) (starlark.Value, error) {
 	case "malformed":
 		return p.malformed(), nil
 	}
-	if isLayer(name) {
+	if name == "payload" || p.env.Catalogue().IsLayer(name) {
 		return p.named(name), nil
 	}
 	return suggest.Attr(p, name, p.env.Member("packet", p, name))

@@ -197,7 +197,7 @@ func (p *Value) dissected() *packet.Packet {
 		if first == nil {
 			first = packet.First(p.Octets, p.Medium)
 		}
-		p.layers = packet.Dissect(p.Octets, p.Length, first)
+		p.layers = p.env.Catalogue().Dissect(p.Octets, p.Length, first)
 	}
 	return p.layers
 }
@@ -240,9 +240,6 @@ func (p *Value) Get(key starlark.Value) (v starlark.Value, found bool, err error
 	}
 	return &LayerValue{packet: p, layer: l}, true, nil
 }
-
-// isLayer reports whether a packet's attribute is a layer or the payload.
-func isLayer(name string) bool { return name == "payload" || packet.IsLayer(name) }
 
 // layerNames returns the names of the packet's layers, outermost first.
 func (p *Value) layerNames() starlark.Value {

@@ -13,6 +13,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"smolsh/phy"
+	"smolsh/stack/packet"
 )
 
 // testFrame encodes layers with gopacket, with lengths and checksums computed.
@@ -55,6 +56,10 @@ func (noMethods) Members(string) []string                              { return 
 func (noMethods) Addresses(*starlark.Thread, starlark.Value) ([]netip.Addr, error) {
 	return nil, nil
 }
+func (noMethods) Catalogue() *packet.Catalogue { return nil }
+
+func (noMethods) Complain(error) {}
+
 func (noMethods) Judge(fn starlark.Callable, v starlark.Value) (starlark.Value, error) {
 	return starlark.Call(&starlark.Thread{}, fn, starlark.Tuple{v}, nil)
 }
@@ -62,7 +67,7 @@ func (noMethods) Judge(fn starlark.Callable, v starlark.Value) (starlark.Value, 
 // views reads every layer of a packet and every field of each, and formats them.
 func views(p *Value) {
 	for _, name := range p.AttrNames() {
-		if !isLayer(name) {
+		if !(name == "payload" || packet.IsLayer(name)) {
 			continue
 		}
 		v, err := p.Attr(name)

@@ -36,6 +36,12 @@ func Takes(p *packet.Protocol, f *packet.Field) string {
 		return "a list of dicts" + orBytes(f)
 	case shapeAddrs:
 		return "a list of addresses" + orBytes(f)
+	case shapeEntries:
+		p := f.Entries()
+		if len(p.Fields) == 1 {
+			return "a list, each entry " + Takes(p, &p.Fields[0])
+		}
+		return fmt.Sprintf("a list of dicts such as dict(%s=…)", p.Fields[0].Name) + orBytes(f)
 	case shapeNames:
 		return "a list of domain names" + orBytes(f)
 	}

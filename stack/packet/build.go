@@ -68,7 +68,7 @@ func (p *Packet) append(d DraftLayer, next *DraftLayer) error {
 	p.Layers = append(p.Layers, l)
 	missing, err := p.fields(d, next, begin, false)
 	if missing != nil { // its condition depends on the length of the message
-		p.Octets = p.Octets[:begin]
+		p.Octets, p.conditions = p.Octets[:begin], nil
 		missing, err = p.fields(d, next, begin, true)
 	}
 	switch {
@@ -111,6 +111,9 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 				continue
 			}
 			l.body = len(p.Octets)
+			if f.scripted {
+				there = func(l Layer) bool { return l.present(f) }
+			}
 			if !there(l) {
 				if v != nil {
 					return f, nil
@@ -147,11 +150,13 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 // unset returns the number that an unset field begins with, before lengths and checksums are computed. next is the layer that
 // follows, or nil.
 func (f *Field) unset(next *DraftLayer) uint64 {
-	if f.Compute == NextProtocol {
+	if f.Table != "" {
 		if next == nil || next.Protocol == Padding {
 			if n, ok := f.Last.(uint64); ok {
 				return n
 			}
+		} else if n, ok := f.carries[next.Protocol]; ok {
+			return n
 		} else if n, ok := next.Protocol.number(f.Table); ok {
 			return n
 		}
@@ -191,6 +196,8 @@ func (l Layer) computed(d DraftLayer) error {
 			n = l.body - l.begin - (l.start(f)+f.Bits)/8
 		case Count:
 			n = l.Protocol.entries(d, i)
+		case FieldLength:
+			n = d.lengthOf(f.about) + f.Plus
 		}
 		if err := f.checkNumber(f.Name, uint64(n)); err != nil {
 			return fmt.Errorf("the packet is too long: %s.%w", l.Protocol.Name, err)
@@ -209,8 +216,27 @@ func (l Layer) computed(d DraftLayer) error {
 	return nil
 }
 
-// entries returns the number of entries in the first list after the field at index i.
+// lengthOf returns the length of a field in octets.
+func (d DraftLayer) lengthOf(f *Field) int {
+	if f.Bits != 0 {
+		return f.Bits / 8
+	}
+	v := d.Value(f)
+	if v == nil {
+		v = f.Default
+	}
+	b, err := f.encode(v)
+	if v == nil || err != nil {
+		return 0
+	}
+	return len(b)
+}
+
+// entries returns the number of entries in the list that the field at index i counts, by default the first one after it.
 func (p *Protocol) entries(d DraftLayer, i int) int {
+	if about := p.Fields[i].about; about != nil {
+		i = about.index
+	}
 	for ; i < len(p.Fields); i++ {
 		if list, ok := d.Value(&p.Fields[i]).([]any); ok {
 			return len(list)
@@ -264,7 +290,7 @@ func (l Layer) draft() (d DraftLayer, ok bool) {
 		if f.derived {
 			continue
 		}
-		if f.When != nil && !f.When(l) {
+		if !l.present(f) {
 			if f.Sent != nil {
 				d.values[i] = []byte{}
 			}
@@ -328,7 +354,7 @@ func (d *Draft) Unfilled(defaults bool) *Draft {
 			for j := range values {
 				f := &l.Protocol.Fields[j]
 				computed := f.Compute != Given && f.Compute != Host
-				if !f.derived && (computed || defaults && f.Compute == Given && f.Size == nil) && (keep[i] == nil || !keep[i][j]) {
+				if !f.derived && (computed || defaults && f.Compute == Given && f.isDefault(values[j])) && (keep[i] == nil || !keep[i][j]) {
 					values[j] = nil
 				}
 			}
@@ -350,6 +376,26 @@ func (d *Draft) Unfilled(defaults bool) *Draft {
 		}
 	}
 	return d
+}
+
+// isDefault reports whether a field of fixed width that is unset is sent with the value v.
+func (f *Field) isDefault(v any) bool {
+	if f.Size != nil || v == nil {
+		return false
+	}
+	if f.Kind <= Letters {
+		n, _ := f.Default.(uint64)
+		return v == n
+	}
+	want := make([]byte, f.Bits/8)
+	if f.Default != nil {
+		var err error
+		if want, err = f.encode(f.Default); err != nil {
+			return false
+		}
+	}
+	b, err := f.encode(v)
+	return err == nil && slices.Equal(b, want)
 }
 
 // sameOctets reports whether a field has the same number, or the same octets, in two layers of one protocol.

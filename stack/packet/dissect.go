@@ -14,11 +14,12 @@ type Packet struct {
 	First  *Protocol // protocol of the first layer
 	Layers []Layer   // layers from the link layer up; the last may be Raw
 
-	damage  []Damage
-	carried lookup
-	built   bool     // true while Build computes the packet's fields
-	depth   int      // number of errors in which the packet is quoted
-	room    [5]Layer // storage of Layers, so that most packets need one allocation
+	damage     []Damage
+	conditions map[fieldAt]bool // results of scripts' conditions (Layer.present)
+	carried    lookup
+	built      bool     // true while Build computes the packet's fields
+	depth      int      // number of errors in which the packet is quoted
+	room       [5]Layer // storage of Layers, so that most packets need one allocation
 }
 
 // A Layer is one header of a packet. It is a view: it refers to the packet's octets.

@@ -70,16 +70,30 @@ func (f *Field) Canonical(v any) (any, error) {
 // the field's own octets, or a Matcher. A value of nil unsets the field. The error describes a value that is out of the field's
 // range.
 func (l DraftLayer) With(f *Field, v any) (DraftLayer, error) {
-	if m, ok := v.(Matcher); ok {
-		return l.put(f, m), nil
-	}
-	if v != nil {
-		var err error
-		if v, err = l.Protocol.check(f, v); err != nil {
-			return l, err
-		}
+	v, err := l.Protocol.check(f, v)
+	if err != nil {
+		return l, err
 	}
 	return l.put(f, v), nil
+}
+
+// NewLayer returns a layer with n fields set; field returns the i-th of them and its value, as With takes them, or an error.
+func NewLayer(p *Protocol, n int, field func(i int) (*Field, any, error)) (DraftLayer, error) {
+	l := DraftLayer{Protocol: p}
+	if n > 0 {
+		l.values = make([]any, len(p.Fields))
+	}
+	for i := range n {
+		f, v, err := field(i)
+		if err == nil {
+			v, err = p.check(f, v)
+		}
+		if err != nil {
+			return DraftLayer{Protocol: p}, err
+		}
+		l.values[f.index] = v
+	}
+	return l, nil
 }
 
 // put returns the layer with a field set to a value that is known to be valid.
@@ -167,6 +181,12 @@ func (d *Draft) Pattern() (l DraftLayer, f *Field, ok bool) {
 // check returns the value in the form in which a draft stores it: a number for a field of kind Uint, Bool or Letters.
 // The error says which values the field can have.
 func (p *Protocol) check(f *Field, v any) (any, error) {
+	if _, ok := v.(Matcher); ok || v == nil {
+		return v, nil
+	}
+	if n, ok := v.(uint64); ok && f.Kind <= Letters && !f.derived && f.Factor <= 1 && (f.Bits == 64 || n>>f.Bits == 0) { // most fields
+		return v, nil
+	}
 	name := p.Name + "." + f.Name
 	if f.derived && f.Write == nil {
 		return nil, fmt.Errorf("%s is computed from other fields, and can't be set", name)

@@ -37,13 +37,14 @@ const (
 	RestLength                   // length of the rest of the layer after the field, in octets
 	NextProtocol                 // number of the next layer in Field.Table
 	Checksum                     // checksum from Field.Sum
-	Count                        // number of entries in the list that follows
+	Count                        // number of entries in a list, the one that follows if Field.about is nil
+	FieldLength                  // length of another field in octets, with Field.Plus
 	Host                         // value from the sending host: addresses, routes, neighbours and identifiers
 )
 
 // String describes the value that sending fills in; "" for Given.
 func (c Compute) String() string {
-	return [...]string{"", "header length", "total length", "payload length", "length of the rest", "next layer", "checksum", "count", "host"}[c]
+	return [...]string{"", "header length", "total length", "payload length", "length of the rest", "next layer", "checksum", "count", "length", "host"}[c]
 }
 
 // A Field is one row of a protocol's table. Header fields are in the order of the wire, each after the one before.
@@ -85,14 +86,45 @@ type Field struct {
 	Table   Table                                // numbers, for NextProtocol; Default is the number before a layer without one
 	Sum     func(l Layer) (want uint64, ok bool) // computes the sum, for Checksum; ok is false if octets of the sum are not known
 
-	of      string // field of which this one is another name; "" for most fields
-	derived bool
-	index   int
-	at      int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet
+	of       string               // field of which this one is another name; "" for most fields
+	about    *Field               // field that Count and FieldLength are about
+	carries  map[*Protocol]uint64 // numbers of what a user's protocol carries, beside those of Table
+	entries  *Protocol            // table of each entry of a list in a user's protocol
+	scripted bool                 // true if When calls a function of a script
+	derived  bool
+	index    int
+	at       int // offset from the start of the header in bits; -1 if it depends on earlier fields of the packet
 }
 
 // Derived reports whether the field has no octets of its own. Its value is then computed from other fields.
 func (f *Field) Derived() bool { return f.derived }
+
+// Entries returns the table of each entry of a list in a user's own protocol, nil for other fields.
+func (f *Field) Entries() *Protocol { return f.entries }
+
+// present reports whether the layer has the field. Of a script's condition it remembers the result, because a condition may read fields
+// whose offsets depend on further conditions.
+func (l Layer) present(f *Field) bool {
+	switch {
+	case f.When == nil:
+		return true
+	case !f.scripted:
+		return f.When(l)
+	}
+	key := fieldAt{l.index, f.index}
+	there, known := l.packet.conditions[key]
+	if !known {
+		there = f.When(l)
+		if l.packet.conditions == nil {
+			l.packet.conditions = map[fieldAt]bool{}
+		}
+		l.packet.conditions[key] = there
+	}
+	return there
+}
+
+// fieldAt is a field of a packet, by the indexes of its layer and its own.
+type fieldAt struct{ layer, field int }
 
 // start returns the field's offset from the start of the header, in bits.
 func (l Layer) start(f *Field) int {
@@ -109,7 +141,7 @@ func (l Layer) start(f *Field) int {
 // width returns the field's width in bits in this packet, 0 if the packet does not have the field.
 func (l Layer) width(f *Field) int {
 	switch {
-	case f.derived || f.When != nil && !f.When(l):
+	case f.derived || !l.present(f):
 		return 0
 	case f.Size != nil:
 		return 8 * max(0, f.Size(l))
@@ -122,7 +154,7 @@ func (l Layer) Has(f *Field) bool {
 	if f.derived {
 		return l.Value(f) != nil
 	}
-	if f.When != nil && !f.When(l) {
+	if !l.present(f) {
 		return false
 	}
 	_, end := l.Span(f)
@@ -145,7 +177,7 @@ func (l Layer) Uint(f *Field) (v uint64, ok bool) { return l.uint(f) }
 
 // uint is Uint without a copy of the layer.
 func (l *Layer) uint(f *Field) (v uint64, ok bool) {
-	if f.When != nil && !f.When(*l) {
+	if f.When != nil && !l.present(f) {
 		return 0, false
 	}
 	at := f.at
@@ -191,7 +223,7 @@ func (l Layer) Value(f *Field) any {
 
 // read returns the field's value, and the fault of its octets.
 func (l Layer) read(f *Field) (v any, damage string) {
-	if f.When != nil && !f.When(l) {
+	if !l.present(f) {
 		return nil, ""
 	}
 	if f.derived {

@@ -13,9 +13,10 @@ var keptByFuzz = []string{"version", "cookie", "reserved", "res", "res1", "res2"
 
 // Fuzz returns the draft with the unset fields drawn by rng, which returns a number of 64 random bits. Lengths, counts, checksums
 // and numbers of next layers stay unset, and so do addresses, lists of them, quoted packets, ports that follow from the next layer, and what
-// makes a layer another protocol. Each field that is drawn has a value that the layer can have.
-func Fuzz(d *Draft, rng func() uint64) *Draft {
-	out := &Draft{Layers: slices.Clone(d.Layers)}
+// makes a layer another protocol. Each field that is drawn has a value that the layer can have. A field that keep does not want stays
+// unset, and all others have the same values as with it; a nil keep wants every field. drawn lists the fields that were drawn.
+func Fuzz(d *Draft, rng func() uint64, keep func(layer int, f *Field) bool) (out *Draft, drawn []Drawn) {
+	out = &Draft{Layers: slices.Clone(d.Layers)}
 	_, sound := out.Build()
 	for i := range out.Layers {
 		l := &out.Layers[i]
@@ -28,10 +29,22 @@ func Fuzz(d *Draft, rng func() uint64) *Draft {
 			*l = l.put(f, f.draw(rng))
 			if _, err := out.Build(); err != nil && sound == nil { // the message has no such field, or not with a field that is set
 				*l = before
+				continue
 			}
+			if keep != nil && !keep(i, f) {
+				*l = before
+				continue
+			}
+			drawn = append(drawn, Drawn{i, f})
 		}
 	}
-	return out
+	return out, drawn
+}
+
+// Drawn is a field that Fuzz has drawn.
+type Drawn struct {
+	Layer int // index of its layer
+	Field *Field
 }
 
 // follows reports whether the ports of the layer at index i follow from the next one.

@@ -226,13 +226,13 @@ var (
 )
 
 // ip6OptionTable has the IPv6 options that have a name.
-var ip6OptionTable = &optionTable{single: []string{"pad1"}, kinds: map[int]optionKind{
+var ip6OptionTable = newOptions([]string{"pad1"}, 0, map[int]optionKind{
 	1:    {"padn", nil},
 	5:    {"router_alert", number(2)},
 	0x22: {"calipso", nil},
 	0xc2: {"jumbo", number(4)},
 	0xc9: {"home_address", nil},
-}}
+})
 
 // ip6Options reads the options of an extension header. Kind 0 is one octet of padding; all other options have a length.
 func ip6Options(b []byte) (list []Option, damage string) {

@@ -92,7 +92,7 @@ func (l *Layer) fits(f *Field, v any) bool {
 	if f.derived {
 		return Equal(l.Value(f), v)
 	}
-	if f.When != nil && !f.When(*l) {
+	if f.When != nil && !l.present(f) {
 		return false
 	}
 	from, to := l.Span(f)

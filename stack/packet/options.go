@@ -3,6 +3,8 @@ package packet
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // An optionTable has the options of one kind of header.
@@ -10,6 +12,17 @@ type optionTable struct {
 	kinds  map[int]optionKind
 	single []string // names of the kinds from 0 on that are one octet, without a length
 	head   int      // octets of kind and length that an option's length counts
+	order  []int    // kinds that have rows, sorted
+	byName map[string]int
+}
+
+// newOptions returns the table of the rows of kinds.
+func newOptions(single []string, head int, kinds map[int]optionKind) *optionTable {
+	t := &optionTable{kinds: kinds, single: single, head: head, order: slices.Sorted(maps.Keys(kinds)), byName: map[string]int{}}
+	for _, kind := range slices.Backward(t.order) { // the lowest kind of a name has it
+		t.byName[kinds[kind].name] = kind
+	}
+	return t
 }
 
 // An optionKind is one row of the table of options of TCP, IP or IPv6.
@@ -100,7 +113,7 @@ func headerOptions(b []byte, t *optionTable) (list []Option, damage string) {
 }
 
 // tcpOptions has the TCP options that have a name.
-var tcpOptions = &optionTable{single: []string{"eol", "nop"}, head: 2, kinds: map[int]optionKind{
+var tcpOptions = newOptions([]string{"eol", "nop"}, 2, map[int]optionKind{
 	2:  {"mss", number(2)},
 	3:  {"wscale", number(1)},
 	4:  {"sackok", empty},
@@ -113,7 +126,7 @@ var tcpOptions = &optionTable{single: []string{"eol", "nop"}, head: 2, kinds: ma
 	29: {"ao", nil},
 	30: {"mptcp", nil},
 	34: {"tfo", nil},
-}}
+})
 
 // sackBlocks reads the blocks of a SACK option (RFC 2018 §3). It returns false if the length is wrong.
 func sackBlocks(b []byte) (any, bool) {
@@ -136,7 +149,7 @@ func timestamps(b []byte) (any, bool) {
 }
 
 // ipOptions has the IPv4 options that have a name (RFC 791 §3.1, RFC 2113).
-var ipOptions = &optionTable{single: []string{"eol", "nop"}, head: 2, kinds: map[int]optionKind{
+var ipOptions = newOptions([]string{"eol", "nop"}, 2, map[int]optionKind{
 	7:   {"rr", routeForm},
 	68:  {"timestamp", nil},
 	130: {"security", nil},
@@ -144,7 +157,7 @@ var ipOptions = &optionTable{single: []string{"eol", "nop"}, head: 2, kinds: map
 	136: {"streamid", number(2)},
 	137: {"ssrr", routeForm},
 	148: {"router_alert", number(2)},
-}}
+})
 
 // A RouteOption is a record route or source route option. Pointer is the octet of the option at which the next address
 // is read or entered, counted from 1.

@@ -3,7 +3,6 @@ package packet
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -96,7 +95,7 @@ func writeRoute(v any) ([]byte, bool) {
 // names lists the names of the options, for messages and completion.
 func (t *optionTable) names() []string {
 	names := slices.Clone(t.single)
-	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {
+	for _, kind := range t.order {
 		names = append(names, t.kinds[kind].name)
 	}
 	return names
@@ -139,10 +138,8 @@ func (t *optionTable) named(name string, value any) (Option, error) {
 		}
 		return Option{Kind: i, Name: name}, nil
 	}
-	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {
-		if row := t.kinds[kind]; row.name == name {
-			return t.valued(kind, row, value)
-		}
+	if kind, ok := t.byName[name]; ok {
+		return t.valued(kind, t.kinds[kind], value)
 	}
 	return Option{}, fmt.Errorf("no option is called %q: there are %s, and (kind, octets)", name, strings.Join(t.names(), " "))
 }
@@ -264,6 +261,11 @@ func (t *optionTable) canonical(v any) (any, error) {
 
 // write writes a list of options, without padding.
 func (t *optionTable) write(v any) ([]byte, error) {
+	if list, ok := v.([]Option); ok {
+		if b, ok := t.writeList(list); ok {
+			return b, nil
+		}
+	}
 	v, err := t.canonical(v)
 	if err != nil {
 		return nil, err
@@ -272,19 +274,40 @@ func (t *optionTable) write(v any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("it is a list of options or octets, got %s", shown(v))
 	}
-	var b []byte
-	for _, o := range list {
-		b = append(b, byte(o.Kind))
-		if o.Kind < len(t.single) {
-			continue
-		}
-		data, octets := o.Value.([]byte)
-		if row := t.kinds[o.Kind]; !octets && row.form != nil {
-			data, _ = row.form.write(o.Value)
-		}
-		b = append(append(b, byte(len(data)+t.head)), data...)
-	}
+	b, _ := t.writeList(list)
 	return b, nil
+}
+
+// writeList writes options. ok is false if one of them is not in the form that canonical returns.
+func (t *optionTable) writeList(list []Option) (b []byte, ok bool) {
+	for _, o := range list {
+		single := o.Kind >= 0 && o.Kind < len(t.single)
+		row, known := t.kinds[o.Kind]
+		data, octets := o.Value.([]byte)
+		switch {
+		case o.Kind < 0 || o.Kind > 255:
+			return nil, false
+		case single:
+			if o.Name != t.single[o.Kind] || o.Value != nil {
+				return nil, false
+			}
+			b = append(b, byte(o.Kind))
+			continue
+		case o.Name != "" && (!known || o.Name != row.name):
+			return nil, false
+		case !octets && known && row.form != nil:
+			if data, ok = row.form.write(o.Value); !ok {
+				return nil, false
+			}
+		case !octets && o.Value != nil:
+			return nil, false
+		}
+		if len(data)+t.head > 255 {
+			return nil, false
+		}
+		b = append(append(b, byte(o.Kind), byte(len(data)+t.head)), data...)
+	}
+	return b, true
 }
 
 // optionsField returns the field of a header's options.

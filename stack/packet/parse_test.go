@@ -86,7 +86,7 @@ func TestFuzz(t *testing.T) {
 		different := map[string]bool{}
 		for seed := range uint64(20) {
 			draw := func() (*Draft, *Packet) {
-				f := Fuzz(d, rand.New(rand.NewPCG(seed, 1)).Uint64)
+				f, _ := Fuzz(d, rand.New(rand.NewPCG(seed, 1)).Uint64, nil)
 				p, err := f.Build()
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -126,7 +126,8 @@ func FuzzDraft(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, i uint8, seed uint64) {
 		name := names[int(i)%len(names)]
-		p, err := Fuzz(draftOf(t, all[name]...), rand.New(rand.NewPCG(seed, 1)).Uint64).Build()
+		d, _ := Fuzz(draftOf(t, all[name]...), rand.New(rand.NewPCG(seed, 1)).Uint64, nil)
+		p, err := d.Build()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -25,6 +25,8 @@ type Protocol struct {
 	prepare func(l DraftLayer, next *DraftLayer) (DraftLayer, error)
 	// describe returns a layer of a draft with derived fields set instead of octets that they describe wholly; nil for none.
 	describe func(l Layer, d DraftLayer) DraftLayer
+	own      bool // true for a protocol of a Definition
+	scripted bool // true if dissecting the protocol calls functions of a script
 	// zeroLength is true if a length field of 0 means the rest of the frame, as segmentation offload leaves it.
 	zeroLength bool
 

@@ -24,6 +24,8 @@ type Sequences struct {
 	Known func(src, dst netip.AddrPort) (isn wire.Seq, ok bool)
 	// Absolute makes Line print the numbers of the wire, as a nil *Sequences does.
 	Absolute bool
+	// Carried returns the protocol with a number in a table. Nil stands for the function Carried; a Catalogue has others.
+	Carried func(t Table, number uint64) *Protocol
 
 	base  map[flowKey]wire.Seq
 	order []flowKey
@@ -88,10 +90,13 @@ const anyLength = 1 << 30
 // Line describes a packet in one line. The innermost layer that it recognises determines the line's form. It prints the
 // lengths from the headers, so that b may be only the head of the packet.
 func (q *Sequences) Line(b []byte, m phy.Medium) string {
-	first := First(b, m)
-	p := Dissect(b, anyLength, first)
+	first, carried := First(b, m), lookup(Carried)
+	if q != nil && q.Carried != nil {
+		carried = q.Carried
+	}
+	p := dissect(b, anyLength, first, carried)
 	if ip, ok := p.network(); !ok || ip.end == anyLength {
-		p = Dissect(b, len(b), first)
+		p = dissect(b, len(b), first, carried)
 	}
 	return q.Describe(p)
 }
@@ -143,6 +148,9 @@ func (q *Sequences) from(p *Packet, i int) string {
 		vni, _ := l.num("vni")
 		return fmt.Sprintf("VXLAN, vni %d", vni) + q.carried(p, i)
 	default:
+		if l.Protocol.own {
+			return ownText(l) + q.carried(p, i)
+		}
 		if text = inner(""); text == "" {
 			return otherFrame(p, l)
 		}
@@ -155,7 +163,7 @@ func (q *Sequences) from(p *Packet, i int) string {
 func (q *Sequences) carried(p *Packet, i int) string {
 	l := p.Layers[i]
 	if i+1 == len(p.Layers) || p.Layers[i+1].Protocol == Raw {
-		if n, ok := l.numOr("proto"); ok {
+		if n, ok := l.numOr("proto"); ok && l.Protocol == GRE {
 			return fmt.Sprintf(": gre-proto-0x%x", n)
 		}
 		return ""
@@ -322,7 +330,11 @@ func (q *Sequences) message(p *Packet, i int) string {
 	switch l.Protocol {
 	case TCP:
 		if known >= l.Protocol.fixed {
-			return ends + q.tcp(p, l, netip.AddrPortFrom(from, uint16(src)), netip.AddrPortFrom(to, uint16(dst)))
+			text := ends + q.tcp(p, l, netip.AddrPortFrom(from, uint16(src)), netip.AddrPortFrom(to, uint16(dst)))
+			if l.index+1 < len(p.Layers) && p.Layers[l.index+1].Protocol.own {
+				text += q.carried(p, l.index)
+			}
+			return text
 		}
 		if seq, ok := l.num("seq"); ok && ports { // an ICMP error quotes at least 8 octets (RFC 792)
 			return fmt.Sprintf("%stcp, seq %d", ends, seq)
@@ -344,7 +356,10 @@ func (q *Sequences) message(p *Packet, i int) string {
 	case Raw:
 		return hosts + otherPayload(number, last.PayloadLen())
 	default:
-		if l.Protocol.Is(ICMPv6) && known >= ICMPHeaderLen {
+		switch {
+		case l.Protocol.own:
+			return hosts + q.from(p, l.index)
+		case l.Protocol.Is(ICMPv6) && known >= ICMPHeaderLen:
 			return hosts + icmp6Text(l)
 		}
 	}
@@ -389,6 +404,10 @@ func (q *Sequences) datagram(p *Packet, l Layer) string {
 			}
 		case VXLAN:
 			return q.from(p, above.index)
+		default:
+			if above.Protocol.own {
+				return q.from(p, above.index)
+			}
 		}
 	}
 	n, ok := l.num("len")

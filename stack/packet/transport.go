@@ -141,7 +141,7 @@ var TCP = define(Protocol{
 	prepare: func(l DraftLayer, next *DraftLayer) (DraftLayer, error) { return l.withPorts(next, TCPPorts), nil },
 	next: func(l Layer, carried lookup) *Protocol {
 		p := byPort(l, TCPPorts, carried)
-		if p != nil && !dnsFits(l.Payload()) {
+		if p != nil && p.Name == "DNS" && !dnsFits(l.Payload()) {
 			return nil
 		}
 		return p

@@ -80,7 +80,7 @@ func (c *Config) shrink(o outcome) []string {
 	kept := effects(all.Troubles, true) // rules that met no frame draw random numbers too
 	switch {
 	case len(kept) == 0 && c.Keep == nil:
-		return []string{"not shrunk: the test states no fault"}
+		return []string{"not shrunk: the test states no fault, and draws no packet by fuzz()"}
 	case !s.fails(kept):
 		// Separate rules for each effect may behave differently from the original rule.
 		if kept = whole(kept); !s.fails(kept) {
@@ -103,7 +103,7 @@ func (c *Config) shrink(o outcome) []string {
 	if !s.fails(kept) && s.runs < maxShrink {
 		return []string{"not shrunk: it does not fail twice in the same way"}
 	}
-	return s.tell(kept, len(effects(all.Troubles, false)), met)
+	return s.tell(kept, effects(all.Troubles, false), met)
 }
 
 // effects returns the effects in list that hit a frame, without repeats. If all is true, it also returns the effects
@@ -135,17 +135,19 @@ func hits(list []fault.Report) (n uint64) {
 	return n
 }
 
-// without removes one effect after another, and repeats this until each remaining effect is needed.
+// without removes effects, first half of them at once and at last one by one, until each remaining effect is needed.
 func (s *shrinker) without(kept []fault.Selection) []fault.Selection {
-	for changed := true; changed; {
-		changed = false
-		for i := len(kept) - 1; i >= 0; i-- {
-			if fewer := slices.Delete(slices.Clone(kept), i, i+1); s.fails(fewer) {
+	for size := max(1, len(kept)/2); ; size = max(1, size/2) {
+		changed := false
+		for end := len(kept); end > 0; end = max(0, end-size) {
+			if fewer := slices.Delete(slices.Clone(kept), max(0, end-size), end); s.fails(fewer) {
 				kept, changed = fewer, true
 			}
 		}
+		if size == 1 && !changed {
+			return kept
+		}
 	}
-	return kept
 }
 
 // frame is one frame that an effect has hit.
@@ -234,12 +236,12 @@ func (s *shrinker) narrow(kept []fault.Selection, i int) []fault.Selection {
 }
 
 // tell returns the lines about the remaining faults, and writes a capture of the run with them.
-func (s *shrinker) tell(kept []fault.Selection, effects int, met uint64) []string {
+func (s *shrinker) tell(kept, stated []fault.Selection, met uint64) []string {
 	t := s.c.Tests[s.o.test]
 	plan := &fault.Plan{Kept: kept}
 	capture := s.c.captureName(t, s.o.seed, plan)
 	final := s.c.once(s.o.test, s.o.seed, plan, capture)
-	lines := []string{fmt.Sprintf("shrunk, in %d runs: of %s that met %s", s.runs, count(effects, "fault"), count(int(met), "packet"))}
+	lines := []string{fmt.Sprintf("shrunk, in %d runs: of %s", s.runs, statedText(stated, met))}
 	if len(kept) == 0 {
 		lines[0] += " none matters; it fails without"
 	} else {
@@ -258,6 +260,26 @@ func (s *shrinker) tell(kept []fault.Selection, effects int, met uint64) []strin
 		lines = append(lines, "  (with every packet captured, for which frames are of wire size, it does not fail so)")
 	}
 	return append(lines, "  smallest: "+s.c.again(t, s.o.seed, plan), "  capture:  "+capture)
+}
+
+// statedText describes the faults and the drawn fields of a run. met is the number of packets that the faults have met.
+func statedText(stated []fault.Selection, met uint64) string {
+	faults, fields := 0, 0
+	for _, k := range stated {
+		if fault.IsField(k.Effect) {
+			fields++
+		} else {
+			faults++
+		}
+	}
+	var parts []string
+	if faults > 0 {
+		parts = append(parts, fmt.Sprintf("%s that met %s", count(faults, "fault"), count(int(met)-fields, "packet")))
+	}
+	if fields > 0 {
+		parts = append(parts, count(fields, "drawn field"))
+	}
+	return strings.Join(parts, " and ")
 }
 
 func count(n int, what string) string {

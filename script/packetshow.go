@@ -65,13 +65,14 @@ const maxLines = 100
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
 	var seqs packet.Sequences
+	alone := oneDevice(list)
 	for i := range list.Len() {
 		p, ok := list.Index(i).(*packetvalue.Value)
 		if !ok {
 			return "", false
 		}
 		if len(lines) < maxLines {
-			lines = append(lines, s.lineOf(p, &seqs))
+			lines = append(lines, s.lineOf(p, &seqs, alone))
 		}
 	}
 	if more := list.Len() - len(lines); more > 0 {
@@ -80,8 +81,20 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	return strings.Join(lines, "\n"), len(lines) > 0
 }
 
-// lineOf returns a packet's line: where and when it was seen, its description and its verdict.
-func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
+// oneDevice reports whether all packets of a list were seen at one interface.
+func oneDevice(list *starlark.List) bool {
+	names := map[string]bool{}
+	for v := range list.Elements() {
+		if p, ok := v.(*packetvalue.Value); ok && p.Seen != nil {
+			names[p.Seen.Dev] = true
+		}
+	}
+	return len(names) == 1
+}
+
+// lineOf returns a packet's line: where and when it was seen, its description and its verdict. alone is true if the packets around it were seen
+// at the same interface.
+func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences, alone bool) string {
 	what := p.Line(seqs)
 	if p.Seen == nil {
 		return what
@@ -90,7 +103,7 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	if arrow == "" {
 		arrow = p.Seen.Dir
 	}
-	l := packetLine{at: p.Seen.Time.String(), dev: p.Seen.Dev, arrow: arrow, what: what, hue: s.protocolHue(p.Octets, p.Medium), verdict: p.Seen.Verdict}
+	l := packetLine{at: p.Seen.Time.String(), dev: p.Seen.Dev, alone: alone, arrow: arrow, what: what, hue: s.protocolHue(p.Octets, p.Medium), verdict: p.Seen.Verdict}
 	if p.Seen.Untimed {
 		l.at = ""
 	}

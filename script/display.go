@@ -18,6 +18,9 @@ import (
 // displayer is a value for which the prompt shows more than print() does.
 type displayer interface{ display() string }
 
+// redisplayer is a value that the call which made it has printed. The prompt shows it where another expression has it, such as its name.
+type redisplayer interface{ redisplay(s *Session) string }
+
 // display returns the text that the prompt shows for a value, fitted to the terminal.
 func (s *Session) display(v starlark.Value) string {
 	switch v := v.(type) {

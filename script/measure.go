@@ -92,8 +92,10 @@ type measurement struct {
 }
 
 func (m measurement) display() string { return "" }
-func (m measurement) String() string  { return strings.Join(m.lines, "\n") }
-func (m measurement) Type() string    { return "measurement" }
+
+func (m measurement) redisplay(s *Session) string { return s.clean(m.String()) }
+func (m measurement) String() string              { return strings.Join(m.lines, "\n") }
+func (m measurement) Type() string                { return "measurement" }
 
 // CompareSameType implements starlark.Comparable: measurements are equal if their fields are.
 func (m measurement) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {

@@ -28,11 +28,8 @@ const measureEvery = time.Second
 // commandTime is the time within which a client of measure.serve has to say which way the data flows.
 const commandTime = 10 * time.Second
 
-// The octet that a client of measure.serve sends first: the direction of the data that follows.
-const (
-	commandUp   = 'u' // from the client to the server
-	commandDown = 'd' // from the server to the client
-)
+// The octet that a client of measure.serve sends first.
+const commandUp, commandDown = service.MeasureUp, service.MeasureDown
 
 func measureBuiltins() []*builtin {
 	return []*builtin{
@@ -92,10 +89,8 @@ type measurement struct {
 }
 
 func (m measurement) display() string { return "" }
-
-func (m measurement) redisplay(s *Session) string { return s.clean(m.String()) }
-func (m measurement) String() string              { return strings.Join(m.lines, "\n") }
-func (m measurement) Type() string                { return "measurement" }
+func (m measurement) String() string  { return strings.Join(m.lines, "\n") }
+func (m measurement) Type() string    { return "measurement" }
 
 // CompareSameType implements starlark.Comparable: measurements are equal if their fields are.
 func (m measurement) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {

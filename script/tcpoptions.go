@@ -127,7 +127,7 @@ var kernelOptions = func() map[string]tcpOption {
 
 // isKernels reports whether a builtin's sockets are the operating system's.
 func isKernels(b *builtin) bool {
-	return strings.HasPrefix(b.Name, "kernel.tcp.") || b.Name == "kernel.serve" || b.Name == "kernel_conn.set"
+	return strings.HasPrefix(b.Name, "kernel.tcp.") || b.Name == "kernel.serve" || b.Name == "kernel.measure.serve" || b.Name == "kernel_conn.set"
 }
 
 // optionsOf returns the options of TCP sockets that a builtin takes as **options; nil if it takes none.

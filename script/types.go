@@ -120,6 +120,7 @@ var namespaceWords = map[string]string{
 	"http": "HTTP/1.1 over this host's TCP.", "assert": "Assertions: each fails the script unless its condition holds.",
 	"raw": "Sockets for the packets of one IP protocol.", "frames": "Sockets for whole Ethernet frames.",
 	"kernel": "The operating system's stack.", "kernel.tcp": "TCP sockets of the operating system.", "kernel.udp": "UDP sockets of the operating system.",
+	"kernel.measure": "The other end of measure() in the operating system's stack.",
 }
 
 // aliases are other names of builtins.

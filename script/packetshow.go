@@ -3,11 +3,14 @@ package script
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
 
 	"smolsh/script/packetvalue"
+	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/packet"
 )
@@ -110,13 +113,29 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences, alone boo
 	return s.line(l)
 }
 
+// protocolNamed returns the end of an error about a value that stands for a protocol: the protocol of the name in a string or of a group such as tcp; "" if
+// there is none.
+func (s *Session) protocolNamed(x starlark.Value) string {
+	name, ok := starlark.AsString(x)
+	if !ok {
+		name = x.Type()
+	}
+	for _, n := range slices.Sorted(maps.Keys(s.globals)) {
+		if p, ok := s.globals[n].(packetvalue.Protocol); ok && strings.EqualFold(n, name) {
+			return ": without quotes and in capital letters: " + p.String()
+		}
+	}
+	return ""
+}
+
 // fieldColumns are the column titles of fields().
 const fieldColumns = "FIELD BITS UNIT DEFAULT COMPUTED MEANING"
 
 func builtinFields(c *call) (starlark.Value, error) {
-	p, ok := arg[starlark.Value](c, "protocol").(packetvalue.Protocol)
+	x := arg[starlark.Value](c, "protocol")
+	p, ok := x.(packetvalue.Protocol)
 	if !ok {
-		return nil, c.errorf("argument 1 (protocol) is a protocol, such as TCP, got %s", arg[starlark.Value](c, "protocol").Type())
+		return nil, c.errorf("argument 1 (protocol) is a protocol, such as TCP, got %s %s%s", x.Type(), registry.Brief(x), c.s.protocolNamed(x))
 	}
 	t := c.table(table.Columns(fieldColumns)...)
 	for i := range p.Table.Fields {

@@ -8,6 +8,7 @@ import (
 
 	"smolsh/phy"
 	"smolsh/script/packetvalue"
+	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -90,7 +91,7 @@ func (c *call) traceFilter() (f *filter.Filter, stop bool, err error) {
 			return nil, false, c.errorf("%v", err)
 		}
 	default:
-		return nil, false, c.errorf("argument 1 (filter) is a filter string or False, got %s", v.Type())
+		return nil, false, c.errorf("argument 1 (filter) is a filter string or False, got %s%s", v.Type(), registry.InQuotes(v))
 	}
 	return f, false, nil
 }

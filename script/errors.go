@@ -278,6 +278,9 @@ func (s *Session) hint(msg string) string {
 	if text := suggest.Word(name); text != "" {
 		return msg + here(text)
 	}
+	if list := s.reg.Members[name]; s.reg.IsType(name) && len(list) > 0 {
+		return msg + here(fmt.Sprintf("help(%q) is about such values, help(%q) about a method", name, name+"."+list[len(list)-1]))
+	}
 	names := starlark.Universe.Keys()
 	for n := range s.globals {
 		names = append(names, n)

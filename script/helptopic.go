@@ -225,8 +225,7 @@ func topicList() string {
 		out += fmt.Sprintf("\n  %-10s  %s", t.Name, t.About)
 	}
 	return out + "\nEach word of drops() has a page too: help(\"no socket\"). The examples run in a\n" +
-		"virtual lab, smolsh --device sim. On the default device, those without peer run\n" +
-		"after kernel.serve(\"tcp\", 7, echo)."
+		"virtual lab, smolsh --device sim. On another device a page says what they need."
 }
 
 // topicNames returns the end of the list of builtins: the names of all topics.

@@ -31,7 +31,7 @@ func builtinHelp(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	c.s.out.Print(screen.Fold(text, c.s.cfg.Width, 2))
+	c.s.out.Print(screen.Fold(c.s.forDevice(text), c.s.cfg.Width, 2))
 	return starlark.None, nil
 }
 

@@ -55,7 +55,7 @@ nc -l 8080 | =l = tcp.listen(8080)
 telnet 192.168.69.100 7 | =c = tcp.connect("192.168.69.100:7")
 nc -u 192.168.69.100 7 | =u = udp.connect("192.168.69.100:7")
 tc qdisc add dev eth0 root netem loss 15% delay 20ms | =fault("eth0", dir="tx", loss="15%", delay="20ms")
-iptables -A INPUT -p tcp --dport 80 -j DROP | =fault("eth0", match="tcp port 80")
+iptables -A INPUT -p tcp --dport 80 -j DROP | =fault(ifaces()[0], match="tcp port 80")
 dig example.org | =ping("peer")
 man ping | =help(ping)
 help ping | =help(ping)
@@ -104,6 +104,8 @@ unhex("c0a8") | bytes([int(h[i:i+2], 16)
 inet_aton("10.0.0.1") | =bytes([int(n) for n in "10.0.0.1".split(".")])
 ls(IP) | =fields(IP)
 raw(1) | p.bytes
+help(conn.recv) | help("conn") is about such values
+help(packet) | help("packet") is about such values
 after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; bytes(p) | p.bytes
 after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; len(p) | p.len
 after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; p[TCP] | if TCP in p
@@ -191,8 +193,8 @@ mtu | =ifaces()[0].set(mtu=1400)
 ttl | =ping("192.168.69.100", ttl=3)
 nat | forward=True
 vlan | =trace("vlan")
-netem | =fault("eth0", loss=0.1, delay="20ms")
-iptables | =fault("eth0", match="tcp port 80")
+netem | =fault(ifaces()[0], loss=0.1, delay="20ms")
+iptables | =fault(ifaces()[0], match="tcp port 80")
 conntrack | =ss()
 plot | =tcp.connect("192.168.69.100:7", log=1000).log()
 wireshark | =capture("x.pcapng")

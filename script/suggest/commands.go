@@ -2,6 +2,7 @@ package suggest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -235,12 +236,14 @@ func queueing(a arguments) string {
 	}
 	dev := a.following("dev")
 	if dev == "" {
-		dev = "eth0"
+		dev = "ifaces()[0]"
+	} else {
+		dev = strconv.Quote(dev)
 	}
 	if len(effects) == 0 {
-		return fmt.Sprintf("faults(), or fault(%q, loss=0.1, delay=\"20ms\")", dev)
+		return fmt.Sprintf("faults(), or fault(%s, loss=0.1, delay=\"20ms\")", dev)
 	}
-	return fmt.Sprintf("fault(%q, dir=\"tx\", %s)", dev, strings.Join(effects, ", "))
+	return fmt.Sprintf("fault(%s, dir=\"tx\", %s)", dev, strings.Join(effects, ", "))
 }
 
 func printed(a arguments) string {

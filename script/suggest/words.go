@@ -38,9 +38,9 @@ ttl hop_limit hoplimit | ping("192.168.69.100", ttl=3)
 nodelay keepalive sndbuf rcvbuf congestion sack backlog | tcp.connect("192.168.69.100:7", nodelay=True); help(tcp.connect) lists the options
 setsockopt .setsockopt | c.set(nodelay=True) for a connection c
 getsockopt .getsockopt .getpeername .getsockname | c.info(), c.local and c.peer of a connection c
-loss delay jitter netem tc qdisc corrupt duplicate reorder latency | fault("eth0", loss=0.1, delay="20ms")
-bandwidth throttle | fault("eth0", rate="10mbit")
-iptables nft nftables firewall ufw pf drop DROP | fault("eth0", match="tcp port 80"), which drops what matches
+loss delay jitter netem tc qdisc corrupt duplicate reorder latency | fault(ifaces()[0], loss=0.1, delay="20ms")
+bandwidth throttle | fault(ifaces()[0], rate="10mbit")
+iptables nft nftables firewall ufw pf drop DROP | fault(ifaces()[0], match="tcp port 80"), which drops what matches
 nat snat dnat masquerade | no NAT; l.host("r", "10.0.0.254/24", "10.0.1.254/24", forward=True) routes in a lab l
 vlan | trace("vlan"); hosts send no tagged frames
 forward ip_forward router gateway | routes.add("default", "192.168.69.100"); in a lab l, l.host("r", "10.0.0.254/24", forward=True)

@@ -90,7 +90,7 @@ trace(off) | trace(False)
 struct(status=1)["status"] | .status, with a dot
 http.get("http://192.168.69.100:8000/").text | r.body
 http.get("http://192.168.69.100:8000/").status_code | r.status
-x = {1, 2} | [1, 2]
+x = {1, 2} | =set([1, 2])
 "you said " + b"x" | str(data)
 b"x" + "y" | b"text"
 b"a b".split(" ") | str(x).split(…)

@@ -90,7 +90,7 @@ var dialect = rules(
 	"", `^(?:let|var|const|auto|int|my|set|local)\s+\w+\s*=`, `x = 1, without a word before it`,
 	"", `^(?:export|declare|alias|unset)\s`, `x = 1; the system's shell has !export`,
 	"not an identifier", `\.load\b`, `p.payload, or getattr(p.raw, "load"): load is a word of the language`,
-	"want ':'", `\{[^:{}]*\}`, `[1, 2], or {1: True, 2: True}: there are no sets`,
+	"want ':'", `\{[^:{}]*\}`, `set([1, 2]), or a list [1, 2]`,
 	"", `^[A-Z_]+=\S*\s+\w`, `sh("…").out, or ! before the line at the prompt, for the system's shell`,
 	"'{'", `\)\s*\{|\belse\s*\{`, `a colon instead of the brace, and an indented block`,
 	"", `^\}`, `nothing: a block ends where its indentation does`,

@@ -221,7 +221,7 @@ func (m *meter) record(r reading) {
 // say prints a line, and keeps it for the result.
 func (m *meter) say(line string) {
 	m.lines = append(m.lines, line)
-	m.c.s.out.Print(line)
+	m.c.s.say(line)
 }
 
 // result prints the summary and returns the measurement.

@@ -221,11 +221,34 @@ func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 		}
 		r.Match = f.Match
 	case starlark.Callable:
+		if !takesOne(m) {
+			return c.errorf("match is called with a packet, and its function takes one argument: lambda p: …")
+		}
 		r.MatchWay = c.s.predicateOf(m, v)
 	default:
 		return c.errorf("match is a filter string or a function of a packet, got %s", m.Type())
 	}
 	return nil
+}
+
+// takesOne reports whether a function can be called with one argument; of one that is not a script's it assumes that.
+func takesOne(fn starlark.Callable) bool {
+	f, ok := fn.(*starlark.Function)
+	if !ok {
+		return true
+	}
+	named, required := f.NumParams()-f.NumKwonlyParams(), 0
+	for _, rest := range []bool{f.HasVarargs(), f.HasKwargs()} {
+		if rest {
+			named--
+		}
+	}
+	for i := range named {
+		if f.ParamDefault(i) == nil {
+			required++
+		}
+	}
+	return required <= 1 && (named >= 1 || f.HasVarargs())
 }
 
 // predicateSteps is the number of steps that a packet function may compute per packet.

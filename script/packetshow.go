@@ -19,7 +19,7 @@ func packetBuiltins() []*builtin {
 	const one = `after("10ms", lambda: ping("192.168.69.100", count=1)); p = sniff("icmp", count=1)[0]; `
 	return []*builtin{
 		{Name: "packet.summary", Result: "str", Pure: true, See: "packet.show, packet.hexdump",
-			Doc: "Return a description of the packet in one line, with the sequence numbers of the wire; lists and traces print relative ones.", Example: one + `p.summary()`, Fn: packetSummary},
+			Doc: "Describe the packet in one line. Sequence numbers are TCP's own, in lists and traces relative.", Example: one + `p.summary()`, Fn: packetSummary},
 		{Name: "packet.show", Result: "str", Pure: true, See: "packet.summary, packet.hexdump",
 			Doc: "Print the packet's layers with their fields, and return the text.", Example: one + `p.show()`, Fn: packetShow},
 		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",

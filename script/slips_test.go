@@ -104,6 +104,9 @@ unhex("c0a8") | bytes([int(h[i:i+2], 16)
 inet_aton("10.0.0.1") | =bytes([int(n) for n in "10.0.0.1".split(".")])
 ls(IP) | =fields(IP)
 raw(1) | p.bytes
+on("packet", lambda: 1) | takes one argument
+fault(ifaces()[0], match=lambda: True) | lambda p: …
+ifaces().cols() | name the columns: there are name
 help(conn.recv) | help("conn") is about such values
 help(packet) | help("packet") is about such values
 after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; bytes(p) | p.bytes

@@ -176,6 +176,12 @@ func (s *Session) evaluation(e *starlark.EvalError) string {
 	if text := operations[msg]; text != "" {
 		return msg + here(text)
 	}
+	for i := range min(3, len(e.CallStack)) { // the innermost calls may be of builtins, which have no lines
+		pos := e.CallStack.At(i).Pos
+		if text := suggest.Access(msg, s.sourceLine(pos.Filename(), int(pos.Line))); text != "" {
+			return msg + here(text)
+		}
+	}
 	if n := len(e.CallStack); n > 0 && strings.HasPrefix(msg, "unknown binary op") {
 		return msg + here(s.slip(msg, e.CallStack.At(0).Pos))
 	}
@@ -187,20 +193,25 @@ func (s *Session) evaluation(e *starlark.EvalError) string {
 
 // operations has what to type instead of operations that values do not have.
 var operations = map[string]string{
-	"unknown binary op: string + int":                `"n=" + str(n), or "n=%d" % n`,
-	"unknown binary op: int + string":                `str(n) + "text", or "%d" % n`,
-	"unknown binary op: string + float":              `"x=" + fmt(x, 2)`,
-	"unknown binary op: bytes + string":              `b"text"`,
-	"unknown binary op: string + bytes":              `b"text"`,
-	"unknown conversion %.":                          `fmt(x, 2)`,
-	"unknown conversion %0":                          `fmt(x, 2)`,
-	"unknown conversion %5":                          `fmt(x, 2)`,
-	"invalid call of non-function (protocol)":        `packets can't be composed yet; ping("192.168.69.100"), or raw.bind(99).send("data", "192.168.69.100")`,
-	"invalid call of non-function (string)":          `"%s" % x`,
-	"invalid call of non-function (module)":          `one of its functions, such as time.now(); help(time) lists them`,
-	"invalid call of non-function (list)":            `list[0]`,
-	"invalid call of non-function (dict)":            `d["key"]`,
-	"invalid call of non-function (service handler)": `serve("tcp", 7, echo)`,
+	"unknown binary op: string + int":                              `"n=" + str(n), or "n=%d" % n`,
+	"unknown binary op: int + string":                              `str(n) + "text", or "%d" % n`,
+	"unknown binary op: string + float":                            `"x=" + fmt(x, 2)`,
+	"unknown binary op: bytes + string":                            `data + b"text", or str(data) + "text"`,
+	"unknown binary op: string + bytes":                            `b"text" + data, or "text" + str(data)`,
+	"'in bytes' requires bytes or int as left operand, not string": `b"text" in data, or "text" in str(data)`,
+	"'in <string>' requires string as left operand, not bytes":     `data in b"text", or str(data) in "text"`,
+	"invalid call of non-function (raw)":                           `p.bytes, all octets of a packet p; raw.bind(99).send("data", "192.168.69.100") sends`,
+	"len: value of type packet has no len":                         `p.len, or len(p.bytes)`,
+	"bytes: got packet, want string, bytes, or iterable of ints":   `p.bytes`,
+	"unknown conversion %.":                                        `fmt(x, 2)`,
+	"unknown conversion %0":                                        `fmt(x, 2)`,
+	"unknown conversion %5":                                        `fmt(x, 2)`,
+	"invalid call of non-function (protocol)":                      `packets can't be composed yet; ping("192.168.69.100"), or raw.bind(99).send("data", "192.168.69.100")`,
+	"invalid call of non-function (string)":                        `"%s" % x`,
+	"invalid call of non-function (module)":                        `one of its functions, such as time.now(); help(time) lists them`,
+	"invalid call of non-function (list)":                          `list[0]`,
+	"invalid call of non-function (dict)":                          `d["key"]`,
+	"invalid call of non-function (service handler)":               `serve("tcp", 7, echo)`,
 }
 
 // StdinName is the file name for typed input.
@@ -246,6 +257,9 @@ func (s *Session) hint(msg string) string {
 	if !ok || strings.Contains(name, " ") {
 		return msg
 	}
+	if name == "peer" && s.cfg.Peer == nil {
+		return msg + here("kernel, which is the other end on this device; peer is the other host of smolsh --device sim")
+	}
 	if planned[name] {
 		if text := suggest.Word(name); text != "" {
 			return msg + " (not there yet; " + text + ")"
@@ -263,6 +277,9 @@ func (s *Session) hint(msg string) string {
 	}
 	if text := suggest.Word(name); text != "" {
 		return msg + here(text)
+	}
+	if list := s.reg.Members[name]; s.reg.IsType(name) && len(list) > 0 {
+		return msg + here(fmt.Sprintf("help(%q) is about such values, help(%q) about a method", name, name+"."+list[len(list)-1]))
 	}
 	names := starlark.Universe.Keys()
 	for n := range s.globals {

@@ -59,7 +59,14 @@ type subscription struct {
 	signal stack.Signal
 }
 
-func (v *subscription) String() string        { return since(fmt.Sprintf("on %q", v.name), v.t.Done(), "off") }
+func (v *subscription) String() string {
+	text := fmt.Sprintf("on %q", v.name)
+	if v.only != nil {
+		text += fmt.Sprintf(", filter=%q", v.only.String())
+	}
+	return since(text, v.t.Done(), "off")
+}
+
 func (v *subscription) Type() string          { return "subscription" }
 func (v *subscription) Freeze()               {}
 func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.Done()) }
@@ -119,6 +126,9 @@ func builtinOn(c *call) (starlark.Value, error) {
 			hint = fmt.Sprintf(" (did you mean %q?)", n)
 		}
 		return nil, c.errorf("argument 1 (event) is one of %s, got %q%s", strings.Join(names, ", "), name, hint)
+	}
+	if !takesOne(fn) {
+		return nil, c.errorf("argument 2 (fn) is a function of an event, or of a packet for %q, and takes one argument: lambda e: …", packetEvent)
 	}
 	v := &subscription{s: c.s, h: c.on(), name: name, kind: kind}
 	if v.h.w == c.s.home {

@@ -28,11 +28,8 @@ const measureEvery = time.Second
 // commandTime is the time within which a client of measure.serve has to say which way the data flows.
 const commandTime = 10 * time.Second
 
-// The octet that a client of measure.serve sends first: the direction of the data that follows.
-const (
-	commandUp   = 'u' // from the client to the server
-	commandDown = 'd' // from the server to the client
-)
+// The octet that a client of measure.serve sends first.
+const commandUp, commandDown = service.MeasureUp, service.MeasureDown
 
 func measureBuiltins() []*builtin {
 	return []*builtin{
@@ -224,7 +221,7 @@ func (m *meter) record(r reading) {
 // say prints a line, and keeps it for the result.
 func (m *meter) say(line string) {
 	m.lines = append(m.lines, line)
-	m.c.s.out.Print(line)
+	m.c.s.say(line)
 }
 
 // result prints the summary and returns the measurement.

@@ -96,10 +96,28 @@ func didYouMean(name string) string {
 // noFile returns the error for a script that can't be opened. A name that looks like no file's may be a misspelled verb.
 func (o *options) noFile(err error) error {
 	remark := ""
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(o.file, "./") {
-		remark = didYouMean(o.file)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+	case strings.ContainsAny(o.file, "(="):
+		remark = " (smolsh -c 'TEXT' runs statements)"
+	case !strings.ContainsAny(o.file, "./"):
+		if remark = didYouMean(o.file); remark == "" {
+			remark = asStatement(strings.Join(append([]string{o.file}, o.args...), " "))
+		}
 	}
 	return usageError("%s: %v%s", o.file, errors.Unwrap(err), remark)
+}
+
+// asStatement returns a remark with the statement that does what a command line of another program does, such as "ping 192.168.69.100"; "" if there is none.
+func asStatement(line string) string {
+	text := suggest.Line("", line, func(name string) bool { return slices.Contains(script.Names(), name) })
+	if i := strings.Index(text, "), "); i > 0 { // another statement, or a remark
+		text = text[:i+1]
+	}
+	if text == "" || strings.HasPrefix(text, "sh(") || !strings.HasSuffix(text, ")") || strings.Contains(text, "'") {
+		return ""
+	}
+	return " (smolsh -c '" + text + "')"
 }
 
 // flags lists the verb's flags in the order of its usage.

@@ -124,7 +124,11 @@ func (v *LayerValue) Attr(name string) (starlark.Value, error) {
 	if v.layer.Protocol.Base != nil && packet.FamilyHas(v.layer.Protocol.Base, name) {
 		return starlark.None, nil
 	}
-	return suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
+	x, err := suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
+	if x == nil && err == nil {
+		err = fmt.Errorf("the layer %s has no .%s field or method: it has %s", v.layer.Protocol.Attr, name, strings.Join(v.AttrNames(), " "))
+	}
+	return x, err
 }
 
 // dissected returns the packet's layers. It dissects the packet at the first call.

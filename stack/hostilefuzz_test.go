@@ -22,7 +22,7 @@ import (
 //	go test ./stack -run '^TestHostile$' -hostile.script 0123… -v
 var (
 	hostileSeeds  = flag.String("hostile.seeds", "", "run the seeds `A..B` rather than a few thousand")
-	hostileFrames = flag.Int64("hostile.frames", 0, "run seeds until hosts have received `N` frames")
+	hostileFrames = flag.Int64("hostile.frames", 0, "run seeds until hosts have received `N` frames of IPv6")
 	hostileScript = flag.String("hostile.script", "", "run one `script`, in hexadecimal, and print what happens")
 )
 
@@ -98,8 +98,8 @@ func TestHostile(t *testing.T) {
 	c.next.Store(from)
 	c.run(runtime.GOMAXPROCS(0))
 	d := time.Since(c.began)
-	t.Logf("seeds %d..%d in %v: hosts received %d frames and sent %d, %d frames a second, %d events told",
-		from, min(c.next.Load()-1, to), d.Round(time.Millisecond), c.frames.Load(), c.sent.Load(),
+	t.Logf("seeds %d..%d in %v: hosts received %d frames, %d of them of IPv6, and sent %d, %d frames a second, %d events told",
+		from, min(c.next.Load()-1, to), d.Round(time.Millisecond), c.frames.Load(), c.frames6.Load(), c.sent.Load(),
 		int64(float64(c.frames.Load()+c.sent.Load())/d.Seconds()), c.told.Load())
 	if c.failed.Load() == 0 && to-from > 1000 && (c.frames.Load() < 100_000 || c.told.Load() < 10_000) {
 		t.Error("hardly anything happened: the seeds show nothing")
@@ -108,13 +108,14 @@ func TestHostile(t *testing.T) {
 
 // hostileCampaign is a series of runs with consecutive seeds.
 type hostileCampaign struct {
-	t                          *testing.T
-	to                         uint64
-	began                      time.Time
-	next                       atomic.Uint64
-	frames, sent, told, failed atomic.Int64
-	reporting                  sync.Mutex
-	said                       time.Time
+	t                  *testing.T
+	to                 uint64
+	began              time.Time
+	next               atomic.Uint64
+	frames, frames6    atomic.Int64 // frames received, and those of IPv6
+	sent, told, failed atomic.Int64
+	reporting          sync.Mutex
+	said               time.Time
 }
 
 func (c *hostileCampaign) run(workers int) {
@@ -122,7 +123,7 @@ func (c *hostileCampaign) run(workers int) {
 	for range workers {
 		all.Go(func() {
 			var ops []op
-			for c.failed.Load() < 3 && (*hostileFrames == 0 || c.frames.Load() < *hostileFrames) {
+			for c.failed.Load() < 3 && (*hostileFrames == 0 || c.frames6.Load() < *hostileFrames) {
 				seed := c.next.Add(1) - 1
 				if seed > c.to {
 					return
@@ -131,6 +132,7 @@ func (c *hostileCampaign) run(workers int) {
 				ops = s.ops
 				r := s.execute(nil)
 				c.frames.Add(int64(r.frames))
+				c.frames6.Add(int64(r.frames6))
 				c.sent.Add(int64(r.sent))
 				c.told.Add(int64(r.told))
 				if r.err != nil {

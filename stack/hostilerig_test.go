@@ -27,6 +27,7 @@ type rig struct {
 
 	rx, tx  *phy.Frame // reused for each frame of the peer and of the host
 	frames  int        // number that the host has received
+	frames6 int        // of them, those of IPv6
 	sent    int        // number that the host has sent
 	checked int        // frames until the last check
 	strict  bool       // true to check after each frame
@@ -124,6 +125,9 @@ func (r *rig) receive(i *Iface) {
 	if r.log != nil {
 		r.logf("< %s %s", i.name, describe(i, r.rx))
 	}
+	if is6(i, r.rx.Bytes()) {
+		r.frames6++
+	}
 	v := r.h.Receive(r.now, i, r.rx)
 	if r.log != nil {
 		r.logf("    %v", v)
@@ -132,6 +136,15 @@ func (r *rig) receive(i *Iface) {
 	if r.strict || r.frames-r.checked >= hostileEvery {
 		r.check()
 	}
+}
+
+// is6 reports whether a frame carries IPv6.
+func is6(i *Iface, b []byte) bool {
+	if i.caps.Medium == phy.MediumEthernet {
+		eth, _, err := wire.ParseEthernet(b)
+		return err == nil && eth.Type == wire.EtherTypeIPv6
+	}
+	return len(b) > 0 && b[0]>>4 == 6
 }
 
 // pump transmits all of the host's frames to the peer.

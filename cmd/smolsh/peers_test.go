@@ -73,7 +73,7 @@ func TestAddressesOfDevices(t *testing.T) {
 // TestForward: with --forward the program is a router of both families between its devices, for two hosts with the kernel's stack.
 func TestForward(t *testing.T) {
 	taptest.Namespace(t)
-	taptest.NeedTools(t, "ip", "ping", "socat")
+	taptest.NeedTools(t, "ip", "ping", "socat", "iperf3")
 	near, far := taptest.NewSpace(t), taptest.NewSpace(t)
 	taptest.Veth(t, "veth0", "", near, "eth0", "10.0.1.2/24")
 	taptest.Veth(t, "veth1", "", far, "eth0", "10.0.2.2/24")
@@ -95,6 +95,11 @@ func TestForward(t *testing.T) {
 		in(near, "ping -c1 -w10 "+strings.Trim(to, "[]"))
 		in(far, "socat -u "+listen+" open:"+filepath.Join(t.TempDir(), "got")+",creat >/dev/null 2>&1 &")
 		in(near, "head -c 1000000 /dev/zero | socat -u - tcp:"+to+":7,retry=50,interval=0.1")
+		for _, kind := range []string{"", "-R", "-u -b 20M", "-u -b 20M -R"} {
+			in(far, "iperf3 -s -1 >/dev/null 2>&1 &")
+			client := "iperf3 -n 1M " + kind + " -c " + strings.Trim(to, "[]")
+			in(near, "for i in 1 2 3 4 5 6 7 8 9; do "+client+" >&2 && exit; sleep 0.2; done; exit 1")
+		}
 	}
 }
 

@@ -172,7 +172,7 @@ func TestUDPErrors(t *testing.T) {
 		t.Errorf("taken port: %v", err)
 	}
 	u.SetDontFragment(true)
-	if err := u.Send(n.now, make([]byte, 1473), port(ipB, 7)); err != ErrTooBig {
+	if err := u.Send(n.now, make([]byte, 1473), port(ipB, 7)); !errors.Is(err, ErrTooBig) {
 		t.Errorf("1473 octets: %v", err)
 	}
 	if err := u.Send(n.now, make([]byte, 1472), port(ipB, 7)); err != nil {

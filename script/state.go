@@ -45,7 +45,7 @@ func stateBuiltins() []*builtin {
 		{Name: "neighbors.flush", Sig: "dev=None", Kinds: "any", Host: true,
 			Doc: "Delete every entry except permanent ones.", Example: `neighbors.flush()`, Fn: neighborFlush},
 		{Name: "routes", Result: "table", Fields: fieldsOf(routeColumns), Host: true, See: "routers, prefixes",
-			Doc: "The routes: connected, static, from router advertisements (ra), from redirects; STATE is of a DEV that is down.", Example: `routes()[0].destination`, Fn: routesTable},
+			Doc: "The routes: connected, static, from routers (ra) and redirects. STATE is that of an interface that is down.", Example: `routes()[0].destination`, Fn: routesTable},
 		{Name: "routes.add", Sig: "destination, gateway=None, dev=None", Kinds: "str ip any", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
 			Doc: `Add a route; "default" stands for 0.0.0.0/0, or ::/0 with a gateway of IPv6.`, Example: `routes.add("10.0.0.0/8", "192.168.69.100")`, Fn: routeAdd},
 		{Name: "routes.delete", Sig: "destination, gateway=None", Kinds: "str ip", Args: `destination: a network, "10.0.0.0/8", or "default"; gateway: the gateway, for the route of one of two families`, Host: true,

@@ -82,7 +82,9 @@ func TestInterruptKeeps(t *testing.T) {
 		`p = ping("192.168.69.100", count=60000, interval="1ms"); print(p.received > 0)`:                                                      "True\n",
 		`p = arping("192.168.69.100", count=60000, interval="1ms"); print(p.received > 0)`:                                                    "True\n",
 		`peer.serve("udp", 33434, lambda c: None); p = traceroute("192.168.69.100", probes=1, timeout=100000); print(len(p.hops), p.reached)`: " 1  *\n1 False\n",
-		`watch(lambda: None, every="1ms"); print(t.done)`:                                                                                     "False\n",
+		`l = lab(); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); l.link(a, b, rate="10kbit"); b.measure.serve(5201); ` +
+			`p = a.measure("10.0.0.2:5201", 1e8); print(p.bytes > 0)`: "True\n",
+		`watch(lambda: None, every="1ms"); print(t.done)`: "False\n",
 	} {
 		for _, twice := range []bool{false, true} {
 			s := newSim(t, 1)

@@ -147,10 +147,18 @@ func builtinMeasure(c *call) (starlark.Value, error) {
 			conn.c.Abort(now)
 		}
 	})
-	if err := m.run(arg[time.Duration](c, "duration")); err != nil {
+	defer c.t.Keeping()()
+	var v *measurement
+	show := func() { v = m.result(dir) }
+	switch err := m.run(arg[time.Duration](c, "duration")); {
+	case err == nil:
+		show()
+	case c.interrupted(err, func() { m.rest(); show() }):
+		c.told(v, v.String())
+		return v, nil
+	default:
 		return nil, err
 	}
-	v := m.result(dir)
 	if ended, err = m.drain(); err != nil {
 		return nil, err
 	}
@@ -252,6 +260,13 @@ func (m *meter) flow(end clock.Instant) error {
 		return err
 	}
 	return failed(m.c.t, "measure", m.conn.remote, errors.New("the other end ended the stream: is it measure.serve?"))
+}
+
+// rest records the interval that an interrupt has cut short.
+func (m *meter) rest() {
+	if r := m.read(); r.at > m.last.at {
+		m.record(r)
+	}
 }
 
 // read returns the present reading. Of the octets that were acknowledged, the first is the command.

@@ -219,6 +219,9 @@ func (m *meter) run(duration time.Duration) error {
 			return err
 		}
 		m.record(m.read())
+		if !m.down && m.last.info.BytesReceived > 0 {
+			return failed(m.c.t, "measure", m.conn.remote, errors.New("the other end sends data back: is it measure.serve?"))
+		}
 		if m.left == 0 {
 			m.sayBound()
 			break

@@ -30,3 +30,19 @@ func TestBadHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestOptionsCutOff: the line of a SYN whose options the capture has cut off says so.
+func TestOptionsCutOff(t *testing.T) {
+	b, err := hex.DecodeString(strings.ReplaceAll("4500 0034 0000 4000 4006 0000 0a000001 0a000002 0001 0002 00000000 00000000 8002 ffff 0000 0000 0204 05b4 0402 0101 0303 0700", " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for known, want := range map[int]string{
+		52: "mss 1460,sackOK,wscale 7", 46: "mss 1460,sackOK,[|tcp]", 40: "[|tcp]",
+	} {
+		want = "10.0.0.1.1 > 10.0.0.2.2: Flags [S], seq 0, win 65535, options [" + want + "], length 0"
+		if got := Summary(b[:known], phy.MediumIP); got != want {
+			t.Errorf("%d octets\n got %q\nwant %q", known, got, want)
+		}
+	}
+}

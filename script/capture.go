@@ -64,6 +64,9 @@ func (v *captureValue) close(s *Session) error {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
 	}
+	if err == nil {
+		err = v.file.Rest()
+	}
 	v.done()
 	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"smolsh/script/complaint"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/tcp"
 )
@@ -296,7 +297,7 @@ func (s *Session) reportTask(t *taskValue) {
 		return
 	}
 	held := 0
-	if t.server != nil {
+	if t.server != nil && !stoppedByUser(t.Failure()) {
 		say := false
 		if say, held = t.server.Take(t.world().Now(), t.Failure()); !say {
 			return
@@ -304,6 +305,11 @@ func (s *Session) reportTask(t *taskValue) {
 	}
 	s.out.Flush()
 	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), complaint.Before(held))
+}
+
+// stoppedByUser reports whether the error is that of a computation which Ctrl-C stopped.
+func stoppedByUser(err error) bool {
+	return strings.HasSuffix(err.Error(), stopped+task.ErrInterrupted.Error())
 }
 
 // firstLine returns the first line of an error's report.

@@ -271,7 +271,7 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 	case stack.EventNeighbor:
 		text = neighborEvent(d, &ev)
 	case stack.EventConflict:
-		text = conflictText(&ev)
+		text = ConflictText(&ev)
 		d["address"], d["dev"], d["hwaddr"] = registry.Address(ev.Addr), starlark.String(ev.Iface.Name()), starlark.String(ev.HW.String())
 		d["new"] = starlark.String(ev.New)
 	case stack.EventDrop:
@@ -330,12 +330,13 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 func (s *Session) sayConflicts() {
 	s.tasks.Do(s.home, func(clock.Instant) {
 		s.local.h.WatchConflicts(func(ev stack.Event) {
-			s.out.Offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
+			s.out.Offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, ConflictText(&ev)))
 		})
 	})
 }
 
-func conflictText(ev *stack.Event) string {
+// ConflictText describes an address conflict in one line.
+func ConflictText(ev *stack.Event) string {
 	return fmt.Sprintf("%v on %s is used by %v too: %s", ev.Addr, ev.Iface.Name(), ev.HW, ev.New)
 }
 

@@ -180,5 +180,5 @@ func TestCSV(t *testing.T) {
 print(routes().csv())
 print(ifaces().cols("name", "mtu", "rx_packets", "addresses").csv())
 print(counters().where(name="nothing").csv())
-`, "destination,gateway,dev,proto,preference,expires\n192.168.69.0/24,,eth0,connected,,\n\nname,mtu,rx_packets,addresses\neth0,1500,0,192.168.69.1/24\n\nname,value\n\n")
+`, "destination,gateway,dev,proto,preference,expires,state\n192.168.69.0/24,,eth0,connected,,,\n\nname,mtu,rx_packets,addresses\neth0,1500,0,192.168.69.1/24\n\nname,value\n\n")
 }

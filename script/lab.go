@@ -127,7 +127,7 @@ func labHost(c *call) (starlark.Value, error) {
 	for _, v := range c.Rest {
 		p, err := registry.KindCIDR.Convert(v)
 		if err != nil {
-			return nil, c.errorf("an address is %s, got %s %v", registry.KindCIDR.Describe(), v.Type(), v)
+			return nil, c.errorf("an address is %s, got %s %v%s", registry.KindCIDR.Describe(), v.Type(), v, registry.Reason(err))
 		}
 		cfg.Addrs = append(cfg.Addrs, p.(netip.Prefix))
 	}

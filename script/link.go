@@ -29,7 +29,7 @@ func linkBuiltins() []*builtin {
 	const linked = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); w = l.link(a, b, delay="20ms"); `
 	return []*builtin{
 		{Name: "link.set", Sig: "delay=None, jitter=None, rate=None, queue=None, loss=None, mtu=None", Kinds: "duration duration rate int:1.. chance int:68..65535",
-			Args: `rate: bits per second, "10mbit", and 0 for no limit`, See: "link.info, lab.link, fault",
+			Args: `rate: bits per second, "10mbit", and 0 for no limit (a row of links() keeps its values, and link.info() has the new ones)`, See: "link.info, lab.link, fault",
 			Doc:     "Change the link in force; packets in flight keep their instants, and without jitter their order.",
 			Example: linked + `w.set(delay="5ms", rate="10mbit"); a.ping("10.0.0.2", count=1).avg`, Fn: linkChange},
 		{Name: "link.info", Result: "struct", Fields: "a b state delay jitter rate queue loss mtu ab ba; ab from a to b and ba back: frames octets delivered lost queue_full faulted drops queued in_flight",

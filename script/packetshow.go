@@ -36,7 +36,15 @@ func packetBuiltins() []*builtin {
 func (c *call) printed(text string) starlark.Value {
 	c.s.out.Print(c.s.clean(text))
 	c.s.prompt.shown = text
+	c.told(starlark.String(text), text)
 	return starlark.String(text)
+}
+
+// told notes that the call has printed the value that it returns, as text. Neither the prompt nor a print() of it that comes next prints
+// it again.
+func (c *call) told(v starlark.Value, text string) {
+	c.s.prompt.printed = v
+	c.s.prompt.told, c.s.prompt.toldAt = text, c.s.out.Mark()
 }
 
 func packetSummary(c *call) (starlark.Value, error) {

@@ -118,7 +118,9 @@ type promptState struct {
 
 	builtins starlark.StringDict // the names that every session has, but for _
 	shown    string              // text of the value that a builtin has printed and returned
-	printed  starlark.Value      // list that a builtin has printed and returned
+	printed  starlark.Value      // value that a builtin has printed and returned
+	told     string              // text of that value if print() must not repeat it
+	toldAt   uint64              // the printer's mark after that text
 }
 
 // packetWatch holds the traces, records and captures of packets.
@@ -271,7 +273,9 @@ func hasDot(s string) bool {
 }
 
 func (s *Session) print(thread *starlark.Thread, msg string) {
-	s.out.Print(s.clean(msg))
+	if s.prompt.told == "" || msg != s.prompt.told || s.prompt.toldAt != s.out.Mark() {
+		s.out.Print(s.clean(msg))
+	}
 	if len(s.logs) > 0 {
 		t, _ := thread.Local("task").(*taskValue)
 		s.logLine(t, msg)

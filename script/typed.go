@@ -67,6 +67,7 @@ func (s *Session) statements(t *taskValue, name string, f *syntax.File, show boo
 	for _, stmt := range f.Stmts {
 		if show {
 			s.prompt.running, _ = stmt.Span()
+			s.prompt.told = ""
 		}
 		if x, ok := stmt.(*syntax.ExprStmt); ok && show {
 			err = s.typedExpr(t, name, x.X, known)

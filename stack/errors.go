@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -31,6 +32,20 @@ var (
 	ErrNoRoute     = tcp.ErrNetUnreach               // no route to the destination
 	ErrHostUnreach = tcp.ErrHostUnreach              // the neighbour does not answer
 )
+
+// TooBigError is the error of a datagram or frame that is too long to be sent. errors.Is matches it with ErrTooBig.
+type TooBigError struct {
+	Length int // octets of the datagram with its IP header, or of the frame
+	Most   int // the largest Length that could have been sent
+}
+
+// Error gives both lengths.
+func (e *TooBigError) Error() string {
+	return fmt.Sprintf("%v: %d octets with headers, at most %d", ErrTooBig, e.Length, e.Most)
+}
+
+// Is implements the match with ErrTooBig.
+func (e *TooBigError) Is(target error) bool { return target == ErrTooBig }
 
 // ZoneError is the error of an address of link-local scope that names no interface with IPv6, where the host can't choose one itself
 // (RFC 4007 §6). errors.Is matches it with ErrZone.

@@ -59,6 +59,7 @@ type RouteInfo struct {
 	Dst        netip.Prefix
 	Gateway    netip.Addr // zero: on link
 	Dev        string
+	State      string        // state of the interface, as Iface.State returns it; a route is not used unless that is UP
 	Proto      string        // what has added the route: a value of RouteStatic and its like
 	Preference string        // of a route from a router: low, medium or high (RFC 4191 §2.1); "" for others
 	Expires    clock.Instant // time at which a route from a router ends; clock.Never for others, and for one that does not end
@@ -77,7 +78,7 @@ func (h *Host) RouteInfos() []RouteInfo {
 	var infos []RouteInfo
 	for _, r := range h.net.routes.All() {
 		i := h.net.ifaces[r.Out]
-		info := RouteInfo{Dst: r.Dst, Gateway: r.Gateway, Dev: i.name, Proto: RouteStatic, Expires: clock.Never}
+		info := RouteInfo{Dst: r.Dst, Gateway: r.Gateway, Dev: i.name, State: i.State(), Proto: RouteStatic, Expires: clock.Never}
 		switch {
 		case r.Connected:
 			info.Proto = RouteConnected

@@ -118,6 +118,28 @@ func TestInterruptsThatAreHonoured(t *testing.T) {
 	s.end(0)
 }
 
+// TestInterruptSpins: the first Ctrl-C ends a handler that computes and never waits, whether the typed line waits for it or the prompt waits
+// for the next line. The shell stays, and runs what was typed.
+func TestInterruptSpins(t *testing.T) {
+	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
+	s.expect("smolsh (virtual)> ")
+	s.typed("def spin(): print('be' + 'gun'); [0 for x in range(1 << 40)]\r\r")
+	s.expect("smolsh (virtual)> ")
+	for _, line := range []string{"t = spawn(spin); sleep(1); 6 * 7\r", "t = after(0, spin); 6 * 7\r"} {
+		s.typed(line)
+		s.expect("begun\n")
+		time.Sleep(300 * time.Millisecond)
+		s.typed("\x03")
+		s.expect("interrupted\n")
+		s.typed("6 * 7\r")
+		s.expect("42\n")
+		s.expect("smolsh (virtual)> ")
+	}
+	s.typed("1 + 1\r")
+	s.expect("2\n")
+	s.end(0)
+}
+
 // TestBackgroundCommandsEnd: background processes of a command end with the shell, however it ends.
 func TestBackgroundCommandsEnd(t *testing.T) {
 	path := smolsh(t)

@@ -78,6 +78,9 @@ func (p *Value) Line(seqs *packet.Sequences) string {
 	if p.First != nil {
 		return seqs.Describe(p.dissected())
 	}
+	if p.Length == len(p.Octets) {
+		return seqs.Describe(p.dissected())
+	}
 	return seqs.Line(p.Octets, p.Medium)
 }
 

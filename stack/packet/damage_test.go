@@ -32,6 +32,7 @@ func TestDamage(t *testing.T) {
 		{"sound", "vlan", func([]byte) {}, ""},
 		{"header length of IP", "question", func(b []byte) { b[14] = 0x44 }, "ip.ihl: 4 is below 5"},
 		{"header length beyond the frame", "strange", func(b []byte) { b[14+4] = 0xff }, "ip6.plen: 65288, and 8 octets are there"},
+		{"version of IP", "question", func(b []byte) { b[14] = 0x65 }, "ip.version: 6 is not 4"},
 		{"total length", "question", func(b []byte) { b[17] = 19 }, "ip.len: 19 is below 20"},
 		{"length of UDP", "question", func(b []byte) { b[14+20+5] = 7 }, "udp.len: 7 is below 8"},
 		{"data offset", "tcp6", func(b []byte) { b[14+40+12] = 0x40 }, "tcp.dataofs: 4 is below 5"},

@@ -257,6 +257,11 @@ func (p *Packet) Damage() []Damage {
 	for _, l := range p.Layers {
 		for i := range l.Protocol.Fields {
 			f := &l.Protocol.Fields[i]
+			if f.Name == "version" && f.Default != nil {
+				if n, ok := l.Uint(f); ok && n != f.Default {
+					all = append(all, Damage{l.index, f, fmt.Sprintf("%d is not %v", n, f.Default)})
+				}
+			}
 			if f.Read == nil || f.derived {
 				continue
 			}

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// extensionText describes the extension headers of the IPv6 header ip, as they precede the payload in a packet's line:
-// each one is followed by a space. An authentication header is left out. The text is empty for an IPv4 header.
+// extensionText describes the headers between an IP header and its payload, as they precede the payload in a packet's line: the
+// extension headers of IPv6, and the authentication header of either family. Each one is followed by a space.
 func extensionText(p *Packet, ip Layer) string {
 	var b strings.Builder
-	if ip.Protocol != IPv6 {
-		return ""
-	}
 	for _, x := range p.extensions(ip) {
+		if ip.Protocol == IP && x.Protocol != AH {
+			continue
+		}
 		switch x.Protocol {
 		case HopByHop:
 			b.WriteString("HBH ")
@@ -23,6 +23,11 @@ func extensionText(p *Packet, ip Layer) string {
 		case Fragment:
 			offset, _ := x.num("offset")
 			fmt.Fprintf(&b, "frag (%d|%d) ", offset, x.PayloadLen())
+		case AH:
+			spi, _ := x.num("spi")
+			if seq, ok := x.num("seq"); ok {
+				fmt.Fprintf(&b, "AH (spi=0x%08x,seq=0x%x) ", spi, seq)
+			}
 		}
 	}
 	return b.String()

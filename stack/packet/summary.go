@@ -250,7 +250,34 @@ func (q *Sequences) transport(p *Packet, i int) string {
 	if offset, more := p.fragment(p.Layers[i]); more && offset == 0 && p.Layers[i].Protocol == IP {
 		text += ", first fragment"
 	}
-	return text
+	return text + badHeader(p, p.Layers[i])
+}
+
+// badHeader returns what contradicts itself in an IP header, in brackets, and "" for a sound one. A packet that an error quotes may
+// be shorter than its header says.
+func badHeader(p *Packet, ip Layer) string {
+	number := func(name string) int {
+		v, _ := ip.num(name)
+		return int(v)
+	}
+	version, header, length := 6, wire.IPv6Len, wire.IPv6Len
+	if ip.Protocol == IP {
+		version, header, length = 4, 4*number("ihl"), number("len")
+	} else if n := number("plen"); n > 0 {
+		length += n
+	}
+	missing := ip.begin + length - p.Length
+	switch {
+	case number("version") != version:
+		return fmt.Sprintf(" [bad IP version %d]", number("version"))
+	case header < wire.IPv4Len:
+		return fmt.Sprintf(" [bad IP hdr length %d]", header)
+	case length < header && length > 0: // 0: the sender's device would have written it
+		return fmt.Sprintf(" [bad IP length %d]", length)
+	case missing > 0 && p.depth == 0 && p.Length < anyLength:
+		return fmt.Sprintf(" [%d octets missing]", missing)
+	}
+	return ""
 }
 
 // message describes the payload of the IP header that is layer i, or of its first fragment.
@@ -325,7 +352,7 @@ func (q *Sequences) message(p *Packet, i int) string {
 
 // payloadName names the payload of an IP packet.
 func payloadName(protocol uint64) string {
-	if name := protocolName(wire.Protocol(protocol)); !strings.HasPrefix(name, "proto ") {
+	if name := protocolName(wire.Protocol(protocol)); protocol != 0 && !strings.HasPrefix(name, "proto ") { // 0 is IPv6's hop-by-hop header
 		return name
 	}
 	return fmt.Sprintf("ip-proto-%d", protocol)

@@ -58,13 +58,13 @@ var lineRules = []lineRule{
 	{why: "a fragment has its place in the datagram", theirs: `: ip-proto-\d+$`, with: ": FRAGMENT", ours: `: [\w-]+ (?:last )?fragment at \d+$`, by: ": FRAGMENT"},
 	{why: "a VLAN is part of the packet's way", ours: `^vlan \d+, `},
 	{why: "ports stand with the addresses behind extension headers too", theirs: `^(\S+) > (\S+): ((?:(?:HBH|DSTOPT|RT6 \(.*?\)|frag \(0\|\d+\)) )+)(\d+) > (\d+): `, with: "$1.$4 > $2.$5: $3"},
-	{why: "an authentication header is shown by the packet's fields", theirs: `^(\S+) > (\S+): AH\(.*?\):? (\d+) > (\d+): `, with: "$1.$3 > $2.$4: "},
+	{why: "an authentication header has its check value in the packet's fields", theirs: `^(\S+) > (\S+): AH\((spi=\w+,seq=\w+).*?\):? (\d+) > (\d+): `, with: "$1.$4 > $2.$5: AH ($3) "},
 	{why: "the packet in a tunnel is on the tunnel's line", theirs: `VXLAN, flags \[I\] \(0x08\), (vni \d+) \| IP6? `, with: "VXLAN, $1: "},
 	{why: "GRE's routing is obsolete (RFC 2784 §2.3)", theirs: `, off 0x0`},
-	{why: "protocols without a table are named, with a length", theirs: `: (?:OSPF|ESP|AH|PIM|VRRP|\[\|ospf2|\[\|esp|ip-proto-\d+ \d+).*`, with: ": OTHER", ours: `: (?:ospf|ipsecesp|ipsecah|vrrp|udplite|ipv6hopbyhop|ip-proto-\d+), length \d+$`, by: ": OTHER"},
+	{why: "protocols without a table are named, with a length", theirs: `: (?:OSPF|ESP|AH\(|PIM|VRRP|\[\|ospf2|\[\|esp|ip-proto-\d+ \d+).*`, with: ": OTHER", ours: `: (?:ospf|ipsecesp|ipsecah|vrrp|udplite|ip-proto-\d+), length \d+$`, by: ": OTHER"},
 	{why: "a length has its word behind extension headers too", theirs: `ip-proto-(\d+) (\d+)$`, with: "ip-proto-$1, length $2"},
 	{why: "a fragment without data names its protocol", theirs: `(frag \(0\|0\)) $`, with: "$1", ours: `(frag \(0\|0\)) (?:no next header|\[\|ip\])$`, by: "$1"},
-	{why: "the verdict names a damaged IP header, and its other fields are shown", theirs: `^(?:truncated-\w+ - \d+ bytes missing! ?|bad-hlen|bad-len|IP5).*`, with: "BAD IP", ours: `^10\.9\.9\.9(?:\.5)? > 10.0.0.2(?:\.6)?: (?:UDP, length 2|udp, length 10|\[\|udp\])$`, by: "BAD IP"},
+	{why: "a damaged IP header is named at the end of the line, and its other fields are shown", theirs: `^(?:truncated-\w+ - \d+ bytes missing! ?|bad-hlen|bad-len|IP5).*`, with: "BAD IP", ours: `^10\.9\.9\.9(?:\.5)? > 10.0.0.2(?:\.6)?: (?:UDP, length 2|udp, length 10|\[\|udp\]) \[.*\]$`, by: "BAD IP"},
 	{why: "a damaged layer is called cut", theirs: `truncated-udp \d|ICMP6, length 0 \(invalid\)|ICMP6, echo request \[\|icmp6\]|\[\|udp\]$`, with: "CUT", ours: `\[\|(?:udp|icmp6)\]$`, by: "CUT"},
 
 	// ICMP and IGMP.

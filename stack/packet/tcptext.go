@@ -48,6 +48,9 @@ func (q *Sequences) tcp(p *Packet, l Layer, from, to netip.AddrPort) string {
 	if damage != "" && l.body <= len(l.packet.Octets) {
 		options = append(options, "[bad opt]")
 	}
+	if l.body > len(l.packet.Octets) { // the capture has cut some of them off
+		options = append(options, "[|tcp]")
+	}
 	if len(options) > 0 {
 		fmt.Fprintf(&b, ", options [%s]", strings.Join(options, ","))
 	}

@@ -13,6 +13,7 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/fault"
 	"smolsh/script"
+	"smolsh/stack"
 	"smolsh/stack/lab"
 	"smolsh/stack/wire"
 )
@@ -167,10 +168,11 @@ func (o *options) check(r *unchecked) error {
 		}
 		o.devices = append(o.devices, d)
 	}
-	if o.addrs, err = prefixes("addr", r.addrs); err != nil {
+	loops := len(o.devices) == 1 && o.devices[0].Kind == "loopback"
+	if o.addrs, err = prefixes("addr", r.addrs, loops); err != nil {
 		return err
 	}
-	if o.kernelAddrs, err = prefixes("kernel-addr", r.kernelAddrs); err != nil {
+	if o.kernelAddrs, err = prefixes("kernel-addr", r.kernelAddrs, false); err != nil {
 		return err
 	}
 	for _, s := range r.gateways {
@@ -202,6 +204,9 @@ func (o *options) addGateway(s string) error {
 	if err != nil || a.Is4In6() {
 		return usageError("--gateway: %q is no address", s)
 	}
+	if err := stack.CheckStation(a); err != nil {
+		return usageError("--gateway: %v is %v", a, err)
+	}
 	at := &o.gateway
 	if a.Is6() {
 		at = &o.gateway6
@@ -211,6 +216,16 @@ func (o *options) addGateway(s string) error {
 		return usageError("--gateway: %v and %v are of one family: there is one default route of each", *at, a)
 	case !o.onLink(a):
 		return usageError("--gateway: %v is on none of the host's networks", a)
+	}
+	for _, own := range o.hostAddrs() {
+		switch {
+		case own.Addr() == a:
+			return usageError("--gateway: %v is the host's own address", a)
+		case a.Is4() && own.Contains(a):
+			if err := stack.CheckAddr(netip.PrefixFrom(a, own.Bits())); err != nil {
+				return usageError("--gateway: %v is %v", a, err)
+			}
+		}
 	}
 	*at = a
 	return nil
@@ -267,12 +282,16 @@ func (o *options) checkFaults() error {
 	return nil
 }
 
-func prefixes(flag string, in []string) ([]netip.Prefix, error) {
+// prefixes parses the values of a flag, addresses that an interface may have. loops is true for the loopback device.
+func prefixes(flag string, in []string, loops bool) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, s := range in {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
 			return nil, usageError("--%s: %q is no address with prefix length such as 192.168.69.1/24", flag, s)
+		}
+		if err := stack.CheckAddr(p); err != nil && !(loops && p.Addr().IsLoopback()) {
+			return nil, usageError("--%s: %v is %v", flag, p, err)
 		}
 		out = append(out, p)
 	}

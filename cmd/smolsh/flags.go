@@ -80,7 +80,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.SetInterspersed(false)
 	o.flags = f
 	f.StringArrayVarP(&o.commands, "command", "c", nil, "run the statements in `TEXT`; several run one after the other")
-	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a new network namespace (the default; sim if that is not possible); tap:NAME; tun:NAME; raw:NAME, an interface of the kernel; switch:PATH, a switch that smolsh switch PATH serves; sim, a virtual lab; loopback")
+	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a new network namespace (the default; sim if that is not possible and no --device is given); tap:NAME; tun:NAME; raw:NAME, an interface of the kernel; switch:PATH, a switch that smolsh switch PATH serves; sim, a virtual lab; loopback")
 	f.StringArrayVar(&o.switchUsers, "switch-user", nil, "`USER` may also serve the switch of switch:PATH, as you and root may; repeatable")
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address with prefix length, `CIDR`; repeatable (default 192.168.69.1/24 and fdaa::1/64; none on raw, which then only receives)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, with prefix length, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")

@@ -201,6 +201,14 @@ func TestNoPrivateLab(t *testing.T) {
 		if want := "smolsh: " + c.line + "\n192.168.69.7 ESTABLISHED\n"; err != nil || string(out) != want {
 			t.Errorf("%v: said %q, want %q", err, out, want)
 		}
+		insisting, _, _ := strings.Cut(c.line, ", so")
+		for _, args := range [][]string{{"--device", "lab", "-c", "1"}, {"bench", "--short", "--no-peers", "--run", "echo"}} {
+			cmd := who.start(args...)
+			out, _ := cmd.CombinedOutput()
+			if got := cmd.ProcessState.ExitCode(); got != 3 || !strings.Contains(string(out), insisting+" (as root: ") {
+				t.Errorf("%q: status %d, and said %q", args, got, out)
+			}
+		}
 		s := startShell(t, who.start())
 		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" +
 			"time stands still while nothing waits; !cmd is in this machine's own network\n" + c.line + "\n" +

@@ -37,7 +37,7 @@ Without the flags, these environment variables apply. Of Bazel: TEST_TOTAL_SHARD
 TEST_SHARD_STATUS_FILE, TESTBRIDGE_TEST_ONLY (--run), XML_OUTPUT_FILE (--junit), TEST_UNDECLARED_OUTPUTS_DIR (the folder
 for captures). Of an indexed Job of Kubernetes: JOB_COMPLETION_INDEX (the index for --shard /N).
 
-Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab for --live; 130 after Ctrl-C.
+Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab or device for --live; 130 after Ctrl-C.
 `
 
 // testOptions are the flags of `smolsh test`, checked.
@@ -484,10 +484,16 @@ func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error)
 	return s, l.close, nil
 }
 
-// enterLive moves the process into the namespace of live tests. ran is true if a copy has run all tests.
+// enterLive moves the process into the namespace of live tests. ran is true if a copy has run all tests. For other devices it only tries
+// whether they can be opened, so that a device which is not there is no test's failure.
 func (o *options) enterLive() (status int, ran bool, err error) {
 	if !o.wantsPrivate() {
-		return 0, false, nil
+		l, err := o.open(o.devices)
+		if err == nil {
+			l.runner.Close()
+			l.close()
+		}
+		return 0, false, err
 	}
 	l, status, ran, err := o.openLab()
 	if ran || err != nil {

@@ -69,8 +69,8 @@ func (o *options) usage() string {
 
 // unchecked holds the values of flags that need more checks than their type.
 type unchecked struct {
-	devices, addrs, kernelAddrs, gateways []string
-	mac                                   string
+	devices, addrs, kernelAddrs, gateways, pcaps []string
+	mac                                          string
 }
 
 func parseFlags(argv []string) (*options, error) {
@@ -97,7 +97,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.IntVar(&o.txRate, "tx-rate-limit", 0, "number of `PACKETS` that may be sent per shaping interval")
 	f.IntVar(&o.rxRate, "rx-rate-limit", 0, "number of `PACKETS` that may be received per shaping interval")
 	f.IntVar(&o.shaping, "shaping-interval", 50, "time after which the rate limits' buckets are full again, in `MS`")
-	f.StringVar(&o.pcap, "pcap", "", "write every packet of every host to `FILE`, once, as its sender sent it: pcapng, or classic pcap if the name ends in .pcap")
+	f.StringArrayVar(&r.pcaps, "pcap", nil, "write every packet of every host to `FILE`, once, as its sender sent it: pcapng, or classic pcap if the name ends in .pcap; - is standard output, and the script's own output is then on standard error")
 	f.BoolVar(&o.noFiles, "no-files", false, "scripts may use no files and run no programs, except that they may load() from their own folder and read files that the command line names")
 	f.BoolVar(&o.trace, "trace", false, "print a line for each packet, of every lab of the script")
 	f.BoolVar(&o.version, "version", false, "print the version")
@@ -112,7 +112,7 @@ func parseFlags(argv []string) (*options, error) {
 		return nil, err
 	}
 	o.positional(f)
-	return o, nil
+	return o, o.checkBefore(o.verb)
 }
 
 // newFlagSet returns an empty set of flags. Its usage keeps the flags' order. It prints nothing itself: execute prints
@@ -168,7 +168,7 @@ func (o *options) check(r *unchecked) error {
 		}
 		o.devices = append(o.devices, d)
 	}
-	loops := len(o.devices) == 1 && o.devices[0].Kind == "loopback"
+	loops := o.onlyOn("loopback")
 	if o.addrs, err = prefixes("addr", r.addrs, loops); err != nil {
 		return err
 	}
@@ -195,7 +195,13 @@ func (o *options) check(r *unchecked) error {
 	if len(o.switchUsers) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind == "switch" }) {
 		return usageError("--switch-user is for switch devices")
 	}
-	return o.checkFaults()
+	if err := o.checkPcap(r.pcaps); err != nil {
+		return err
+	}
+	if err := o.checkFaults(); err != nil {
+		return err
+	}
+	return o.checkEffects()
 }
 
 // addGateway sets the default gateway of an address's family.

@@ -148,6 +148,9 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Width: columns(), Size: terminal, Interactive: interactive, NoFiles: o.noFiles,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
+	if o.pcap == standardOutput {
+		config.Stdout, config.Terminal, config.Colour, config.Width = os.Stderr, config.ErrTerminal, false, 0
+	}
 	if !interactive && !streams {
 		config.Again = again(os.Args)
 	}
@@ -189,7 +192,11 @@ func again(argv []string) string {
 
 func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell) (int, error) {
 	interactive := shell != nil
-	if o.pcap != "" {
+	if o.pcap == standardOutput {
+		if err := s.CaptureTo(os.Stdout); err != nil {
+			return 0, usageError("--pcap -: %v", err)
+		}
+	} else if o.pcap != "" {
 		if err := s.Capture(o.pcap); err != nil {
 			return 0, usageError("--pcap: %v", err)
 		}

@@ -82,6 +82,8 @@ func TestPrivateLab(t *testing.T) {
 			{[]string{"-c", "print(args)", "a", "b"}, "", 0, `^\["a", "b"\]\n$`},
 			{nil, "print('read')", 0, `^read\n$`},
 			{[]string{"--addr", "192.168.69.1/24", "--addr", "192.168.69.1/24", "-c", "1"}, "", 2, `^smolsh: .*already there\n$`},
+			{[]string{"--mtu", "65522", "-c", "1"}, "", 2, `^smolsh: --mtu: a TAP takes packets of 65521 octets at most, not 65522\n$`},
+			{[]string{"--mtu", "65521", "-c", "print(ifaces()[0].mtu)"}, "", 0, `^65521\n$`},
 			{[]string{"--addr", "10.1.1.1/24", "-c", `print(tcp.connect("10.1.1.100:9"))`}, "", 1, `^tcp 10\.1\.1\.100:9: connection refused`},
 			{[]string{"--addr", "10.1.1.1/24", "--kernel-addr", "10.1.1.9/24", "--kernel-addr", "fdbb::9/64", "-c",
 				`print(tcp.connect("10.1.1.9:%d" % kernel.tcp.listen(0, addr="10.1.1.9").port).state, kernel.tcp.listen(80, addr="fdbb::9"))`},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -80,7 +81,7 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f.BoolVar(&o.live, "live", false, "run on the private lab, or on the devices of --device before the verb, in real time")
 	f.BoolVar(&o.shrink, "shrink", false, "remove the faults of a failing test one by one, until only those that make it fail remain")
 	f.StringVar(&r.keep, "keep", "", "keep only the faults `WHAT` of a test, in the form that --shrink prints; none keeps no fault")
-	f.BoolVar(&o.list, "list", false, "list the tests without running them")
+	f.BoolVar(&o.list, "list", false, "list the tests without running them; with --json an object per test: file, test, tags, skipped, why, error")
 	return f
 }
 
@@ -342,7 +343,7 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 		record.narrow(t, c, notes)
 	}
 	if t.list {
-		return listTests(c)
+		return listTests(c, t.json)
 	}
 	if c.Folder != "" {
 		if err := os.MkdirAll(c.Folder, 0o777); err != nil {
@@ -376,9 +377,21 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 	return 0, nil
 }
 
-// listTests prints a line for each test. The line states the test's tags. The status says whether every file can be
+// listed is a test in the output of --list --json.
+type listed struct {
+	File    string   `json:"file"`
+	Test    string   `json:"test"`
+	Tags    []string `json:"tags,omitempty"`
+	Skipped bool     `json:"skipped,omitempty"`
+	Why     string   `json:"why,omitempty"`   // the reason of skipped
+	Error   string   `json:"error,omitempty"` // why the file can't be read; test is empty then
+}
+
+// listTests prints a line for each test, or a JSON object. The line states the test's tags. The status says whether every file can be
 // read.
-func listTests(c *scenario.Config) (status int, err error) {
+func listTests(c *scenario.Config, asJSON bool) (status int, err error) {
+	e := json.NewEncoder(c.Stdout)
+	e.SetEscapeHTML(false)
 	for _, x := range c.Tests {
 		words := []string{x.Path, x.Name}
 		switch {
@@ -387,6 +400,16 @@ func listTests(c *scenario.Config) (status int, err error) {
 			status = statusFailed
 		case x.Skipped:
 			words[1] = "skipped: " + x.Why
+		}
+		if asJSON {
+			l := listed{File: x.Path, Test: x.Name, Tags: x.Tags, Skipped: x.Skipped, Why: x.Why}
+			if x.Wrong != nil {
+				l.Error = x.Wrong.Error()
+			}
+			if err := e.Encode(l); err != nil {
+				return 0, err
+			}
+			continue
 		}
 		for _, tag := range x.Tags {
 			words = append(words, "#"+tag)

@@ -66,6 +66,19 @@ func (s *Session) LastPackets(n int, marked bool) []string {
 	return out
 }
 
+// Busy reports whether the session's own host has seen a packet other than what hosts say by themselves.
+func (s *Session) Busy() bool {
+	r := s.watching.recent[s.local]
+	if r == nil {
+		return false
+	}
+	busy := false
+	s.local.do(func(clock.Instant) {
+		busy = slices.ContainsFunc(r.kept, func(p seen) bool { return !isChatter(p.head[:p.n], p.medium) })
+	})
+	return busy
+}
+
 // isDiscovery reports whether a packet is of neighbour discovery or MLD.
 func isDiscovery(b []byte, m phy.Medium) bool {
 	_, t, _, ok := icmp6Of(b, m)

@@ -106,7 +106,7 @@ func parseFlags(argv []string) (*options, error) {
 			o.help = true
 			return o, nil
 		}
-		return nil, usageError("%v (smolsh --help lists the flags)", err)
+		return nil, flagError("", f, err)
 	}
 	if err := o.check(&r); err != nil {
 		return nil, err

@@ -226,10 +226,13 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell) 
 		if sig := syscall.Signal(signaled.Load()); exit.Code == statusInterrupt && sig != 0 {
 			return signalStatus(sig), nil
 		}
-		if exit.Code == statusFailed && !s.Exited() && l.drawn {
+		if exit.Code == statusFailed && !s.Exited() && l.drawn && s.Busy() {
 			fmt.Fprintf(os.Stderr, "smolsh: the seed of the host %s was drawn: --seed %d repeats it. Labs made by lab() had the run's seed 1.\n", l.local.Name(), l.seed)
 		}
 		return exit.Code, nil
+	}
+	if left := s.Unvisited(); left != "" && err == nil {
+		fmt.Fprintln(os.Stderr, "smolsh: "+left)
 	}
 	return 0, err
 }

@@ -77,6 +77,12 @@ func TestPrivateLab(t *testing.T) {
 		}{
 			{[]string{"-c", `print(ping("192.168.69.100", count=1).received)`}, "", 0, `(?s)^56 octets from 192\.168\.69\.100: .*\n1\n$`},
 			{[]string{"-c", `x`}, "", 1, `^undefined: x`},
+			// A seed repeats packets, where there were any.
+			{[]string{"-c", `1 +`}, "", 1, `^got end of file, want primary expression\n  <command>:1:4\n      1 \+\n$`},
+			{[]string{"-c", `ping("192.168.69.100", count=1); 1 // 0`}, "", 1, `(?s)floored division.*\nsmolsh: the seed of the host local was drawn: --seed \d+ repeats it\.`},
+			{[]string{"-c", `serve("tcp", 7, echo)`}, "", 0, `^server tcp \*:7\nsmolsh: server tcp \*:7 ends with the script, before anyone came: wait\(\) at the end keeps it\n$`},
+			{nil, "serve('tcp', 7, echo); x = serve('udp', 7, echo)", 0, `smolsh: server tcp \*:7 and 1 more end with the script, before anyone came: wait\(\) at the end keeps them\n$`},
+			{[]string{"-c", `s = serve("tcp", 7, echo); t = serve("udp", 7, echo); t.stop(); c = tcp.connect("192.168.69.1:7"); x = c.send("x"); print(c.recv())`}, "", 0, `^x\n$`},
 			{[]string{"--device", "lab", "-c", "exit(3)"}, "", 3, `^$`},
 			{[]string{"-c", "exit(130)"}, "", 130, `^$`},
 			{[]string{"-c", "print(args)", "a", "b"}, "", 0, `^\["a", "b"\]\n$`},
@@ -131,7 +137,7 @@ func TestPrivateLabEnds(t *testing.T) {
 		for _, c := range []struct {
 			sig    syscall.Signal
 			status int
-		}{{unix.SIGINT, 130}, {unix.SIGTERM, 143}, {unix.SIGKILL, -1}} {
+		}{{unix.SIGINT, 130}, {unix.SIGTERM, 143}, {unix.SIGQUIT, 131}, {unix.SIGKILL, -1}} {
 			cmd := who.start("-c", `print("up"); sleep(3600)`)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, even if the tests have one
 			out, err := cmd.StdoutPipe()

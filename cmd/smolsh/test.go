@@ -99,7 +99,7 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 			o.help = true
 			return o, nil
 		}
-		return nil, usageError("test: %v (smolsh test --help lists the flags)", err)
+		return nil, flagError("test ", o.flags, err)
 	}
 	o.paths = o.flags.Args()
 	if len(o.paths) == 0 {

@@ -135,7 +135,11 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		if err != nil {
 			return 0, o.noFile(err)
 		}
+		info, err := f.Stat()
 		f.Close()
+		if err == nil && info.IsDir() {
+			return 0, usageError("%s: is a folder, not a script (smolsh test runs the tests of one)", o.file)
+		}
 	}
 	l, status, ran, err := o.openLab()
 	if ran || err != nil {

@@ -111,7 +111,7 @@ func (s *Session) report(err error) string {
 		slip := s.slip(syn.Msg, syn.Pos)
 		b.WriteString(syn.Msg + here(slip))
 		if slip == "" && syn.Msg == "unexpected input character '!'" {
-			b.WriteString(" (!command is for lines typed at the prompt; a script negates with not)")
+			b.WriteString(" (!command is for lines typed at the prompt; a script runs sh(\"command\"), and negates with not)")
 		}
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):

@@ -96,6 +96,7 @@ type Session struct {
 	crashes  crashState
 	ending   endState
 	logs     []*logValue // logs that are written
+	logLost  bool        // true if a log ended because it could not be written
 }
 
 // sessionFiles holds the session's files.
@@ -343,11 +344,13 @@ func (s *Session) result(err error) error {
 	}
 	s.out.Flush()
 	switch {
-	case exit != nil:
+	case exit != nil && (exit.code != 0 || !s.logLost):
 		s.ending.exited = true
 		return &ExitError{exit.code}
 	case err != nil:
 		fmt.Fprintln(s.cfg.Stderr, s.report(err))
+		return &ExitError{1}
+	case s.logLost && !s.tasks.Foreground: // which has been said
 		return &ExitError{1}
 	case s.crashes.total > 0 && !s.tasks.Foreground:
 		return &ExitError{1}

@@ -300,7 +300,10 @@ func (c *call) destination(gw netip.Addr) (netip.Prefix, error) {
 	if err != nil {
 		return p, c.errorf(`argument 1 (destination) is a network such as "10.0.0.0/8" or "fd00::/8", or "default", got %q`, s)
 	}
-	return p.Masked(), nil
+	if p != p.Masked() {
+		return p, c.errorf("%v has bits beyond its length %d: write %v for the network, %v for the address", p, p.Bits(), p.Masked(), p.Addr())
+	}
+	return p, nil
 }
 
 func routeAdd(c *call) (starlark.Value, error) {

@@ -47,6 +47,17 @@ func (e *TooBigError) Error() string {
 // Is implements the match with ErrTooBig.
 func (e *TooBigError) Is(target error) bool { return target == ErrTooBig }
 
+// InvalidError is an error that says what is wrong with an argument. errors.Is matches it with ErrInvalid.
+type InvalidError struct{ Why string }
+
+// Error returns the reason.
+func (e *InvalidError) Error() string { return e.Why }
+
+// Is implements the match with ErrInvalid.
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+func invalid(format string, args ...any) error { return &InvalidError{fmt.Sprintf(format, args...)} }
+
 // ZoneError is the error of an address of link-local scope that names no interface with IPv6, where the host can't choose one itself
 // (RFC 4007 §6). errors.Is matches it with ErrZone.
 type ZoneError struct {

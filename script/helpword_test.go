@@ -22,10 +22,7 @@ rate mtu router gateway forward pcap while def import print str bytes pipe struc
 // capital and small letters, each in some lines of at most 80 columns.
 func TestWords(t *testing.T) {
 	s := newSim(t, 1)
-	names := strings.Fields(asked)
-	for _, n := range starlark.Universe.Keys() {
-		names = append(names, n)
-	}
+	names := append(strings.Fields(asked), starlark.Universe.Keys()...)
 	for st := tcp.Closed; st <= tcp.TimeWait; st++ {
 		names = append(names, st.String())
 	}

@@ -124,7 +124,9 @@ func (sh *Shell) Run(s *script.Session) int {
 		s.Await(func() {
 			defer sh.rescue("reading a line")
 			err = errPanicked
-			src, err = sh.chunk()
+			if src, err = sh.chunk(); errors.Is(err, readline.ErrInterrupt) {
+				sh.s.InterruptSpinning() // Await returns only when that task waits or ends
+			}
 		}, stop)
 		if code := sh.stopped.Load(); code != 0 {
 			return int(code)

@@ -71,11 +71,17 @@ func differs(got, want starlark.Value) string {
 	return ""
 }
 
+// typeString matches Starlark's name for the type that scripts call str.
+var typeString = regexp.MustCompile(`\bstring\b`)
+
 func (c *call) compare(words string, op syntax.Token) error {
 	got, want := c.Values[0].(starlark.Value), c.Values[1].(starlark.Value)
 	ok, err := starlark.Compare(op, asOctets(got, 0), asOctets(want, 0))
 	if err != nil {
-		return c.errorf("%v", err)
+		if _, own := starlark.Compare(op, got, want); own != nil {
+			err = own // which names the types that they have
+		}
+		return c.errorf("%s", typeString.ReplaceAllString(err.Error(), "str"))
 	}
 	switch {
 	case ok:

@@ -25,7 +25,7 @@ func autoconfBuiltins() (list []*builtin) {
 	for _, b := range []builtin{
 		{Name: "addrs", Fields: fieldsOf(addrColumns), See: "ifaces, routers, on",
 			Doc:     "The addresses, their origin and state, and for how long they stay preferred and valid.",
-			Example: `addrs().where(dev="eth0")[0].state`, Fn: addrsTable},
+			Example: `addrs().where(dev=ifaces()[0].name)[0].state`, Fn: addrsTable},
 		{Name: "routers", Fields: fieldsOf(routerColumns), See: "routes, addrs, prefixes",
 			Doc: "The default routers that have advertised themselves, with the state of the neighbour.", Example: `routers().sort("preference")`, Fn: routersTable},
 		{Name: "prefixes", Fields: fieldsOf(prefixColumns), See: "routers, addrs",

@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ type captureValue struct {
 	s     *Session
 	w     *task.World
 	path  string
+	given *os.File // the open file that is written, nil to make path
 	file  *capture.Writer
 	done  func()   // lets other calls write the file again
 	of    string   // the host, or "all"
@@ -72,6 +74,9 @@ func (v *captureValue) close(s *Session) error {
 	case <-v.file.Ended():
 	case <-time.After(captureDrain):
 	}
+	if err == nil {
+		err = v.file.Rest()
+	}
 	v.done()
 	return err
 }
@@ -81,11 +86,15 @@ type capturer func(cw *capture.Writer, only lab.Chooser) (stop func() error, err
 
 // startCapture begins a capture. The file is opened on another goroutine.
 func (t *taskValue) startCapture(w *task.World, path string, only *chooser, start capturer) (*captureValue, error) {
+	return t.beginCapture(&captureValue{s: t.s, w: w, path: path, of: "all", only: only}, start)
+}
+
+// beginCapture opens the file of a capture and begins it.
+func (t *taskValue) beginCapture(v *captureValue, start capturer) (*captureValue, error) {
 	s := t.s
-	v := &captureValue{s: s, w: w, path: path, of: "all", only: only}
 	var err error
 	var settled atomic.Bool // set when the file is open, or when the task has ended; the second of the two closes the file
-	ended := t.Aside("opening "+path, func() {
+	ended := t.Aside("opening "+v.path, func() {
 		if err = v.open(); err == nil && !settled.CompareAndSwap(false, true) {
 			v.discard()
 		}
@@ -99,7 +108,7 @@ func (t *taskValue) startCapture(w *task.World, path string, only *chooser, star
 	if err != nil {
 		return nil, err
 	}
-	s.tasks.Do(w, func(now clock.Instant) {
+	s.tasks.Do(v.w, func(now clock.Instant) {
 		v.since = now
 		v.stop, err = start(v.file, v.chooser())
 	})
@@ -113,11 +122,15 @@ func (t *taskValue) startCapture(w *task.World, path string, only *chooser, star
 
 // open opens the capture's file, claims and empties it, and makes the Writer.
 func (v *captureValue) open() error {
-	f, done, err := v.s.files.outputs.Create(v.path, 0o644, outfile.Capture)
-	if err != nil {
-		return err
+	f := v.given
+	v.done = func() {}
+	if f == nil {
+		var err error
+		if f, v.done, err = v.s.files.outputs.Create(v.path, 0o644, outfile.Capture); err != nil {
+			return err
+		}
 	}
-	v.done = done
+	var err error
 	if v.file, err = capture.NewFile(f, v.w.World().Epoch); err != nil {
 		v.done()
 	}

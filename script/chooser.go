@@ -29,6 +29,9 @@ func (c *call) chooser(w *task.World, name string) (*chooser, error) {
 	if v == nil || v == starlark.None {
 		return nil, nil
 	}
+	if fn, ok := v.(starlark.Callable); ok && v.Type() == "function" && !takesOne(fn) {
+		return nil, c.errorf("%s is called with a packet, and its function takes one argument: lambda p: …", name)
+	}
 	pt, err := packetvalue.NewPattern(environment{c.s}, v)
 	if err != nil && name == "filter" {
 		return nil, c.errorf("%v", err)

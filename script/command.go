@@ -37,9 +37,10 @@ func (s *Session) Shell(line string) int {
 		cmd.Interrupt()
 	}
 	var err error
-	s.Await(func() { err = cmd.Run() }, nil)
-	restore()
-	s.tasks.InterruptOver()
+	s.Await(func() {
+		err = cmd.Run()
+		restore() // at once, since a task that computes may keep the baton
+	}, nil)
 	status, ran := command.Status(err)
 	if !ran {
 		fmt.Fprintf(s.cfg.Stderr, "%s: %v\n", line, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +19,9 @@ import (
 
 // displayer is a value for which the prompt shows more than print() does.
 type displayer interface{ display() string }
+
+// redisplayer is a value that the call which made it has printed. The prompt shows it where another expression has it, such as its name.
+type redisplayer interface{ redisplay(s *Session) string }
 
 // display returns the text that the prompt shows for a value, fitted to the terminal.
 func (s *Session) display(v starlark.Value) string {
@@ -40,7 +44,21 @@ func (s *Session) display(v starlark.Value) string {
 		}
 	}
 	text := s.clean(s.shortened(v))
-	return screen.Fold(text, s.cfg.Width, 1)
+	return foldValue(text, s.cfg.Width)
+}
+
+// quotedText matches a str or bytes as Starlark writes it.
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// foldValue folds the text of a value to a width between its parts. It leaves strings whole, since another number of blanks would be another value: the
+// terminal wraps one that is too wide.
+func foldValue(text string, width int) string {
+	const blank, comma = "\u00a0", "\u201a" // stand for those at which the text is not folded
+	if strings.Contains(text, blank) || strings.Contains(text, comma) {
+		return text
+	}
+	text = quotedText.ReplaceAllStringFunc(text, strings.NewReplacer(" ", blank, ",", comma).Replace)
+	return strings.NewReplacer(blank, " ", comma, ",").Replace(screen.Fold(text, width, 1))
 }
 
 // displayTable returns the text of a table, with the heading in the prompt's style.

@@ -75,3 +75,15 @@ func TestStructs(t *testing.T) {
 		t.Errorf("a long struct is %q, want %q", long, want)
 	}
 }
+
+// TestFoldedValues: the prompt folds a value between its parts, and no string, which would be another one.
+func TestFoldedValues(t *testing.T) {
+	s := newSim(t, 1)
+	s.SetWidth(40)
+	typed(t, s, `"key" + " " * 40 + "end"`, `b"a, b, " * 9`, `["one two three", "four five six", "seven, eight, nine ten"]`)
+	want := `"key` + strings.Repeat(" ", 40) + "end\"\nb\"" + strings.Repeat("a, b, ", 9) + "\"\n" +
+		"[\"one two three\", \"four five six\",\n \"seven, eight, nine ten\"]\n"
+	if s.out.String() != want {
+		t.Errorf("printed\n%s\nwant\n%s", s.out.String(), want)
+	}
+}

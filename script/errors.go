@@ -16,6 +16,7 @@ import (
 
 	"smolsh/script/complaint"
 	"smolsh/script/suggest"
+	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/tcp"
 )
@@ -110,7 +111,7 @@ func (s *Session) report(err error) string {
 		slip := s.slip(syn.Msg, syn.Pos)
 		b.WriteString(syn.Msg + here(slip))
 		if slip == "" && syn.Msg == "unexpected input character '!'" {
-			b.WriteString(" (!command is for lines typed at the prompt; a script negates with not)")
+			b.WriteString(" (!command is for lines typed at the prompt; a script runs sh(\"command\"), and negates with not)")
 		}
 		s.position(&b, syn.Pos, "")
 	case errors.As(err, &eval):
@@ -176,6 +177,12 @@ func (s *Session) evaluation(e *starlark.EvalError) string {
 	if text := operations[msg]; text != "" {
 		return msg + here(text)
 	}
+	for i := range min(3, len(e.CallStack)) { // the innermost calls may be of builtins, which have no lines
+		pos := e.CallStack.At(i).Pos
+		if text := suggest.Access(msg, s.sourceLine(pos.Filename(), int(pos.Line))); text != "" {
+			return msg + here(text)
+		}
+	}
 	if n := len(e.CallStack); n > 0 && strings.HasPrefix(msg, "unknown binary op") {
 		return msg + here(s.slip(msg, e.CallStack.At(0).Pos))
 	}
@@ -187,19 +194,24 @@ func (s *Session) evaluation(e *starlark.EvalError) string {
 
 // operations has what to type instead of operations that values do not have.
 var operations = map[string]string{
-	"unknown binary op: string + int":                `"n=" + str(n), or "n=%d" % n`,
-	"unknown binary op: int + string":                `str(n) + "text", or "%d" % n`,
-	"unknown binary op: string + float":              `"x=" + fmt(x, 2)`,
-	"unknown binary op: bytes + string":              `b"text"`,
-	"unknown binary op: string + bytes":              `b"text"`,
-	"unknown conversion %.":                          `fmt(x, 2)`,
-	"unknown conversion %0":                          `fmt(x, 2)`,
-	"unknown conversion %5":                          `fmt(x, 2)`,
-	"invalid call of non-function (string)":          `"%s" % x`,
-	"invalid call of non-function (module)":          `one of its functions, such as time.now(); help(time) lists them`,
-	"invalid call of non-function (list)":            `list[0]`,
-	"invalid call of non-function (dict)":            `d["key"]`,
-	"invalid call of non-function (service handler)": `serve("tcp", 7, echo)`,
+	"unknown binary op: string + int":                              `"n=" + str(n), or "n=%d" % n`,
+	"unknown binary op: int + string":                              `str(n) + "text", or "%d" % n`,
+	"unknown binary op: string + float":                            `"x=" + fmt(x, 2)`,
+	"unknown binary op: bytes + string":                            `data + b"text", or str(data) + "text"`,
+	"unknown binary op: string + bytes":                            `b"text" + data, or "text" + str(data)`,
+	"'in bytes' requires bytes or int as left operand, not string": `b"text" in data, or "text" in str(data)`,
+	"'in <string>' requires string as left operand, not bytes":     `data in b"text", or str(data) in "text"`,
+	"invalid call of non-function (raw)":                           `p.bytes, all octets of a packet p; raw.bind(99).send("data", "192.168.69.100") sends`,
+	"len: value of type packet has no len":                         `p.len, or len(p.bytes)`,
+	"bytes: got packet, want string, bytes, or iterable of ints":   `p.bytes`,
+	"unknown conversion %.":                                        `fmt(x, 2)`,
+	"unknown conversion %0":                                        `fmt(x, 2)`,
+	"unknown conversion %5":                                        `fmt(x, 2)`,
+	"invalid call of non-function (string)":                        `"%s" % x`,
+	"invalid call of non-function (module)":                        `one of its functions, such as time.now(); help(time) lists them`,
+	"invalid call of non-function (list)":                          `list[0]`,
+	"invalid call of non-function (dict)":                          `d["key"]`,
+	"invalid call of non-function (service handler)":               `serve("tcp", 7, echo)`,
 }
 
 // StdinName is the file name for typed input.
@@ -245,6 +257,9 @@ func (s *Session) hint(msg string) string {
 	if !ok || strings.Contains(name, " ") {
 		return msg
 	}
+	if name == "peer" && s.cfg.Peer == nil {
+		return msg + here("kernel, which is the other end on this device; peer is the other host of smolsh --device sim")
+	}
 	if planned[name] {
 		if text := suggest.Word(name); text != "" {
 			return msg + " (not there yet; " + text + ")"
@@ -263,6 +278,9 @@ func (s *Session) hint(msg string) string {
 	if text := suggest.Word(name); text != "" {
 		return msg + here(text)
 	}
+	if list := s.reg.Members[name]; s.reg.IsType(name) && len(list) > 0 {
+		return msg + here(fmt.Sprintf("help(%q) is about such values, help(%q) about a method", name, name+"."+list[len(list)-1]))
+	}
 	names := starlark.Universe.Keys()
 	for n := range s.globals {
 		names = append(names, n)
@@ -278,7 +296,7 @@ func (s *Session) reportTask(t *taskValue) {
 		return
 	}
 	held := 0
-	if t.server != nil {
+	if t.server != nil && !stoppedByUser(t.Failure()) {
 		say := false
 		if say, held = t.server.Take(t.world().Now(), t.Failure()); !say {
 			return
@@ -286,6 +304,11 @@ func (s *Session) reportTask(t *taskValue) {
 	}
 	s.out.Flush()
 	fmt.Fprintf(s.cfg.Stderr, "task %d (%s): %s\n%s", t.ID, t.Name, s.report(t.Failure()), complaint.Before(held))
+}
+
+// stoppedByUser reports whether the error is that of a computation which Ctrl-C stopped.
+func stoppedByUser(err error) bool {
+	return strings.HasSuffix(err.Error(), stopped+task.ErrInterrupted.Error())
 }
 
 // firstLine returns the first line of an error's report.

@@ -58,7 +58,14 @@ type subscription struct {
 	signal stack.Signal
 }
 
-func (v *subscription) String() string        { return since(fmt.Sprintf("on %q", v.name), v.t.Done(), "off") }
+func (v *subscription) String() string {
+	text := fmt.Sprintf("on %q", v.name)
+	if v.only != nil {
+		text += fmt.Sprintf(", filter=%q", v.only.String())
+	}
+	return since(text, v.t.Done(), "off")
+}
+
 func (v *subscription) Type() string          { return "subscription" }
 func (v *subscription) Freeze()               {}
 func (v *subscription) Truth() starlark.Bool  { return starlark.Bool(!v.t.Done()) }
@@ -118,6 +125,9 @@ func builtinOn(c *call) (starlark.Value, error) {
 			hint = fmt.Sprintf(" (did you mean %q?)", n)
 		}
 		return nil, c.errorf("argument 1 (event) is one of %s, got %q%s", strings.Join(names, ", "), name, hint)
+	}
+	if !takesOne(fn) {
+		return nil, c.errorf("argument 2 (fn) is a function of an event, or of a packet for %q, and takes one argument: lambda e: …", packetEvent)
 	}
 	v := &subscription{s: c.s, h: c.on(), name: name, kind: kind}
 	if v.h.w == c.s.home {
@@ -260,7 +270,7 @@ func (v *subscription) event(ev stack.Event, lost uint64) starlark.Value {
 	case stack.EventNeighbor:
 		text = neighborEvent(d, &ev)
 	case stack.EventConflict:
-		text = conflictText(&ev)
+		text = ConflictText(&ev)
 		d["address"], d["dev"], d["hwaddr"] = registry.Address(ev.Addr), starlark.String(ev.Iface.Name()), starlark.String(ev.HW.String())
 		d["new"] = starlark.String(ev.New)
 	case stack.EventDrop:
@@ -319,12 +329,13 @@ func neighborEvent(d starlark.StringDict, ev *stack.Event) string {
 func (s *Session) sayConflicts() {
 	s.tasks.Do(s.home, func(clock.Instant) {
 		s.local.h.WatchConflicts(func(ev stack.Event) {
-			s.out.Offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, conflictText(&ev)))
+			s.out.Offer(fmt.Appendf(nil, "%v address conflict: %s", ev.Now, ConflictText(&ev)))
 		})
 	})
 }
 
-func conflictText(ev *stack.Event) string {
+// ConflictText describes an address conflict in one line.
+func ConflictText(ev *stack.Event) string {
 	return fmt.Sprintf("%v on %s is used by %v too: %s", ev.Addr, ev.Iface.Name(), ev.HW, ev.New)
 }
 

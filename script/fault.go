@@ -89,9 +89,9 @@ func faultBuiltins() []*builtin {
 			Example: `f = fault(ifaces()[0], match="icmp", nth=[1]); ping("192.168.69.100", count=2, interval="10ms"); f.hits`, Fn: builtinFault},
 		{Name: "fault.set", Sig: effectSig, Kinds: effectKinds, Args: effectArgs, See: "fault",
 			Doc:     "Change the rule's effects; 0 removes an effect, and without any effect all packets pass.",
-			Example: `f = fault("eth0", match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, Fn: faultSet},
-		{Name: "fault.off", Doc: "Remove the rule.", Example: `fault("eth0", loss=0.5).off()`, Fn: faultOff},
-		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The fault rules that are in force; a row is its rule.", Example: `fault("eth0", loss=0.15); faults()[0].off()`, Fn: faultsTable},
+			Example: `f = fault(ifaces()[0], match="icmp", delay="5ms"); f.set(delay="1ms", rate="10mbit"); ping("192.168.69.100", count=1).received`, Fn: faultSet},
+		{Name: "fault.off", Doc: "Remove the rule.", Example: `fault(ifaces()[0], loss=0.5).off()`, Fn: faultOff},
+		{Name: "faults", Result: "table", Fields: "where dir rule hits", Doc: "The fault rules that are in force; a row is its rule.", Example: `fault(ifaces()[0], loss=0.15); faults()[0].off()`, Fn: faultsTable},
 	}
 }
 
@@ -218,6 +218,26 @@ func (c *call) faultMatch(v *ruleValue, r *fault.Rule) error {
 		r.Match = f.Match
 	}
 	return nil
+}
+
+// takesOne reports whether a function can be called with one argument; of one that is not a script's it assumes that.
+func takesOne(fn starlark.Callable) bool {
+	f, ok := fn.(*starlark.Function)
+	if !ok {
+		return true
+	}
+	named, required := f.NumParams()-f.NumKwonlyParams(), 0
+	for _, rest := range []bool{f.HasVarargs(), f.HasKwargs()} {
+		if rest {
+			named--
+		}
+	}
+	for i := range named {
+		if f.ParamDefault(i) == nil {
+			required++
+		}
+	}
+	return required <= 1 && (named >= 1 || f.HasVarargs())
 }
 
 // predicateSteps is the number of steps that a packet function may compute per packet.

@@ -3,6 +3,7 @@
 package script
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -142,5 +143,61 @@ func TestCaptureIntoAFIFO(t *testing.T) {
 	s.Flush()
 	if got := s.out.String(); !strings.HasSuffix(got, "\n2\n") {
 		t.Errorf("printed %q", got)
+	}
+}
+
+// A capture into a device or a FIFO that does not take it all fails at its end, as one into a file does.
+func TestCaptureNotTaken(t *testing.T) {
+	t.Chdir(t.TempDir())
+	fifo(t, "fifo.pcapng")
+	for _, end := range []string{"c.stop()", ""} {
+		s := newSim(t, 1)
+		err := s.RunCommand(`c = capture("/dev/full"); ping("192.168.69.100", count=1); ` + end)
+		notTaken(t, s, err, end, "write /dev/full: no space left on device")
+
+		s = newSim(t, 1)
+		left := make(chan error, 1)
+		go func() {
+			f, err := os.Open("fifo.pcapng")
+			if err == nil {
+				err = f.Close()
+			}
+			left <- err
+		}()
+		if err := s.RunCommand(`c = capture("fifo.pcapng")`); err != nil {
+			t.Fatal(s.err.String())
+		}
+		if err := <-left; err != nil {
+			t.Fatal(err)
+		}
+		err = s.RunCommand(`ping("192.168.69.100", count=1); ` + end)
+		notTaken(t, s, err, end, "write fifo.pcapng: broken pipe")
+
+		s = newSim(t, 1)
+		reads := make(chan *os.File, 1)
+		go func() {
+			f, _ := os.Open("fifo.pcapng") // reads nothing
+			reads <- f
+		}()
+		err = s.RunCommand(`c = capture("fifo.pcapng"); ping("192.168.69.100", count=1000, size=1400, interval="1ms"); ` + end)
+		notTaken(t, s, err, end, "the reader at the other end is too slow")
+		(<-reads).Close()
+	}
+}
+
+// notTaken ends the session, and checks that the command or the end of the session failed with an error.
+func notTaken(t *testing.T, s *testSession, err error, end, want string) {
+	t.Helper()
+	got := s.err.String()
+	if end == "" {
+		if err != nil {
+			t.Errorf("%v: %s", err, got)
+		}
+		got = fmt.Sprint(s.Close())
+	} else if err == nil {
+		t.Errorf("%s: no error", end)
+	}
+	if !strings.Contains(got, want) {
+		t.Errorf("%q: got %q, want %q", end, got, want)
 	}
 }

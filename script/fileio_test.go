@@ -3,6 +3,7 @@
 package script
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -124,16 +125,18 @@ print("to the end")
 	}
 }
 
-// A log that can't be written ends with a message, and the script continues.
+// A log that can't be written ends with a message. The script continues, and fails at its end.
 func TestLogThatFails(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := newSim(t, 1)
-	if err := s.RunSource("test.star", `
+	err := s.RunSource("test.star", `
 log("/dev/full")
 print("one")
 print("two")
-`); err != nil {
-		t.Fatal(s.err.String())
+`)
+	var exit *ExitError
+	if !errors.As(err, &exit) || exit.Code != 1 {
+		t.Fatal(err, s.err.String())
 	}
 	if got, want := s.err.String(), "log: /dev/full: no space left on device; the log has ended\n"; got != want {
 		t.Errorf("said %q, want %q", got, want)
@@ -180,5 +183,5 @@ func TestCSV(t *testing.T) {
 print(routes().csv())
 print(ifaces().cols("name", "mtu", "rx_packets", "addresses").csv())
 print(counters().where(name="nothing").csv())
-`, "destination,gateway,dev,proto,preference,expires\n192.168.69.0/24,,eth0,connected,,\n\nname,mtu,rx_packets,addresses\neth0,1500,0,192.168.69.1/24\n\nname,value\n\n")
+`, "destination,gateway,dev,proto,preference,expires,state\n192.168.69.0/24,,eth0,connected,,,\n\nname,mtu,rx_packets,addresses\neth0,1500,0,192.168.69.1/24\n\nname,value\n\n")
 }

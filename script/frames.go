@@ -100,6 +100,9 @@ func (v *frameValue) failed(c *call, dev *stack.Iface, err error) error {
 	case errors.Is(err, stack.ErrInvalid):
 		err = fmt.Errorf("a frame has at least %d octets: destination, source, type", wire.EthernetLen)
 	}
+	if c.b.Name == "arping" {
+		return failed(c.t, c.b.Name, "", err)
+	}
 	return failed(c.t, v.name, "", err)
 }
 

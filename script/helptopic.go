@@ -12,7 +12,9 @@ import (
 	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/registry"
+	"smolsh/script/screen"
 	"smolsh/script/suggest"
+	"smolsh/script/table"
 	"smolsh/script/topic"
 	"smolsh/stack/drop"
 	"smolsh/stack/packet"
@@ -27,9 +29,12 @@ func helpNamed(r *registry.Registry[*call], protocols *packet.Catalogue, name st
 	page, err := r.Page(name, width)
 	text := topicText(name, width)
 	reason, isReason := reasonNamed(name)
+	w, isWord := topic.WordNamed(name)
 	switch {
 	case err == nil && isReason:
-		return dropHelp(reason) + "\n\n" + page, nil
+		return dropHelp(reason, width) + "\n\n" + page, nil
+	case err == nil && isWord:
+		return wordHelp(w, width) + "\n\n" + page, nil
 	case err == nil && text != "":
 		return page + "\n\n" + text, nil
 	case err == nil:
@@ -41,12 +46,78 @@ func helpNamed(r *registry.Registry[*call], protocols *packet.Catalogue, name st
 		return helpOnProtocol(p, width), nil
 	}
 	if isReason {
-		return dropHelp(reason), nil
+		return dropHelp(reason, width), nil
+	}
+	if isWord {
+		return wordHelp(w, width), nil
+	}
+	if lower := strings.ToLower(name); lower != name {
+		if page, err := r.Page(lower, width); err == nil {
+			return page, nil
+		}
+	}
+	if page := memberHelp(r, name, width); page != "" {
+		return page, nil
+	}
+	if text := suggest.Word(name); text != "" {
+		return screen.Hang("", name+": here "+text, width, 2), nil
 	}
 	if n := nearestPage(r, name); n != "" {
 		return "", fmt.Errorf("nothing is named %s (did you mean %s?)", name, n)
 	}
 	return "", fmt.Errorf("nothing is named %s; help(%q) lists the topics", name, topicsPage)
+}
+
+// wordHelp returns the page of a word.
+func wordHelp(w topic.Word, width int) string {
+	width = min(width, 80)
+	var see []string
+	for _, name := range w.See {
+		see = append(see, fmt.Sprintf("help(%q)", name))
+	}
+	return screen.Hang("", w.Name+": "+w.Text, width, 2) + "\n" + screen.Hang("  ", "see also: "+strings.Join(see, ", "), width, 4)
+}
+
+// memberHelp returns a page about everything that is called name and belongs to a value: methods, fields, columns of tables. It returns ""
+// if there is nothing.
+func memberHelp(r *registry.Registry[*call], name string, width int) string {
+	field := table.FieldName(strings.ToUpper(strings.TrimPrefix(name, ".")))
+	var list [][2]string
+	for _, full := range slices.Sorted(maps.Keys(r.ByName)) {
+		b := r.ByName[full]
+		switch owner, member, _ := strings.Cut(full, "."); {
+		case strings.HasPrefix(owner, "kernel"):
+		case member == field:
+			list = append(list, [2]string{full, b.Doc})
+		case b.Result == "table" && slices.Contains(strings.Fields(b.Fields), field):
+			list = append(list, [2]string{full, "has a column " + field})
+		}
+	}
+	for _, t := range r.Types {
+		for _, f := range t.Fields {
+			if f[0] == field {
+				list = append(list, [2]string{t.Name + "." + field, f[1]})
+			}
+		}
+	}
+	if len(list) == 0 {
+		return methodHelp(name)
+	}
+	return field + ":" + registry.Pairs(list, width)
+}
+
+// methodHelp returns a line about a method of the language's own values, "" if none has the name.
+func methodHelp(name string) string {
+	var owners []string
+	for _, v := range []starlark.HasAttrs{starlark.String(""), starlark.Bytes(""), starlark.NewList(nil), starlark.NewDict(0), starlark.NewSet(0)} {
+		if slices.Contains(v.AttrNames(), strings.ToLower(name)) {
+			owners = append(owners, v.Type())
+		}
+	}
+	if len(owners) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s: a method of %s, as in Python\n  see also: help(\"language\")", strings.ToLower(name), strings.Join(owners, ", "))
 }
 
 // topicText returns the page of a topic, "" if there is none. A function of a module has the module's page.
@@ -93,28 +164,27 @@ func reasonNamed(text string) (drop.Reason, bool) {
 	return drop.Named(strings.TrimPrefix(text, "dropped: "))
 }
 
-// dropHelp explains a word of drops(), in lines of at most 80 columns.
-func dropHelp(r drop.Reason) string {
-	text := columns(strings.Fields(r.String()+": "+r.About()), "", "", 78) // 2 columns for the indent
-	return fmt.Sprintf("%s\n  drops().where(reason=%q)\n  see also: help(\"drops\"), help(\"trace\")", strings.ReplaceAll(text[1:], "\n", "\n  "), r)
+// dropHelp explains a word of drops(), and says what to do.
+func dropHelp(r drop.Reason, width int) string {
+	width = min(width, 80)
+	return screen.Hang("", r.String()+": "+r.About(), width, 2) + "\n" + screen.Hang("  ", topic.Remedy(r.String()), width, 2) +
+		fmt.Sprintf("\n  drops().where(reason=%q)\n  see also: help(\"drops\"), help(\"trace\")", r)
 }
 
-// nearestPage returns the name that most likely was meant: a topic or a word of drops() that has name as one of its words, or
-// else the page of which name is a misspelling. It returns "" if there is none.
+// nearestPage returns the name of which name probably is a misspelling: of a page, a word of drops(), or a word that has help. It
+// returns "" if none is very near.
 func nearestPage(r *registry.Registry[*call], name string) string {
 	known := topicsAndReasons()
-	for _, k := range known {
-		if slices.Contains(strings.Fields(k), strings.ToLower(name)) {
-			return k
-		}
-	}
 	for _, named := range []iter.Seq[string]{maps.Keys(r.ByName), maps.Keys(r.Namespaces)} {
 		known = slices.AppendSeq(known, named)
 	}
 	for i := range r.Types {
 		known = append(known, r.Types[i].Name)
 	}
-	return suggest.Nearest(name, known)
+	for _, w := range topic.Words() {
+		known = append(known, w.Name)
+	}
+	return suggest.VeryNear(name, known)
 }
 
 // topicsAndReasons returns the names of the topics and the words of drops().
@@ -165,8 +235,7 @@ func topicList() string {
 		out += fmt.Sprintf("\n  %-10s  %s", t.Name, t.About)
 	}
 	return out + "\nEach word of drops() has a page too: help(\"no socket\"). The examples run in a\n" +
-		"virtual lab, smolsh --device sim. On the default device, those without peer run\n" +
-		"after kernel.serve(\"tcp\", 7, echo)."
+		"virtual lab, smolsh --device sim. On another device a page says what they need."
 }
 
 // topicNames returns the end of the list of builtins: the names of all topics.

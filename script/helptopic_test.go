@@ -154,6 +154,8 @@ func TestHelpByTopic(t *testing.T) {
 		`help("trace")`:               "trace(filter=None",
 		`help("filter")`:              "filters: ",
 		`help("bad cheksum")`:         `help: nothing is named bad cheksum (did you mean bad checksum?)`,
+		`help("checksum")`:            "checksum: a sum over the header",
+		`help("bad checksums")`:       `help: nothing is named bad checksums (did you mean bad checksum?)`,
 		`help("pign")`:                "help: nothing is named pign (did you mean ping?)",
 		`help("filtres")`:             `help: nothing is named filtres (did you mean filters?)`,
 		`help("qqqqqqqq")`:            `help: nothing is named qqqqqqqq; help("topics") lists the topics`,

@@ -5,10 +5,12 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 
 	"smolsh/script/packetvalue"
 	"smolsh/script/registry"
 	"smolsh/script/screen"
+	"smolsh/script/service"
 	"smolsh/script/table"
 	"smolsh/stack/drop"
 )
@@ -28,7 +30,7 @@ func builtinHelp(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	c.s.out.Print(screen.Fold(text, c.s.cfg.Width, 2))
+	c.s.out.Print(screen.Fold(c.s.forDevice(text), c.s.cfg.Width, 2))
 	return starlark.None, nil
 }
 
@@ -62,6 +64,12 @@ func (s *Session) helpOn(x any) (string, error) {
 			text += "\n  " + strings.Join(strings.Fields(doc), " ")
 		}
 		return text + fmt.Sprintf("\n  %s:%d", x.Position().Filename(), x.Position().Line), nil
+	case result:
+		return s.helpOnStruct(x.Struct), nil
+	case *starlarkstruct.Struct:
+		return s.helpOnStruct(x), nil
+	case service.Kind:
+		return helpNamed(s.reg, nil, string(x), s.helpWidth())
 	case starlark.HasAttrs:
 		if s.reg.IsType(x.Type()) {
 			return s.reg.Page(x.Type(), s.helpWidth())
@@ -77,13 +85,32 @@ func (s *Session) helpOn(x any) (string, error) {
 	return "", nil
 }
 
+// helpOnStruct returns help on a struct: its fields, with their meanings if a builtin has made it.
+func (s *Session) helpOnStruct(x *starlarkstruct.Struct) string {
+	kind, _ := starlark.AsString(x.Constructor())
+	if b := s.reg.ByName[kind]; b != nil { // such as ping
+		kind = b.Result
+	}
+	t := s.reg.TypeOf(kind)
+	if t == nil {
+		return "struct: ." + strings.Join(x.AttrNames(), " .")
+	}
+	var fields [][2]string
+	for _, f := range t.Fields {
+		if v, _ := x.Attr(f[0]); v != nil {
+			fields = append(fields, f)
+		}
+	}
+	return s.reg.Group(kind, t.Doc, fields, s.helpWidth())
+}
+
 // helpOnRow returns help on a table's row: its fields, and the methods of the object that it describes.
 func (s *Session) helpOnRow(r *table.Row) string {
 	text := "a row of " + r.Table.Builtin + "(): ." + strings.Join(r.Table.FieldNames(), " .")
 	if why, err := r.Attr("reason"); err == nil && r.Table.Builtin == "drops" {
 		word, _ := starlark.AsString(why)
 		if reason, ok := drop.Named(word); ok {
-			text += "\n" + dropHelp(reason)
+			text += "\n" + dropHelp(reason, s.helpWidth())
 		}
 	}
 	if t := s.reg.TypeOf(r.Actions); t != nil {

@@ -36,18 +36,31 @@ func wrongMethod(allowed string) *webAnswer {
 	return a
 }
 
-// octets returns the answer as it is sent (RFC 9112). The answer to HEAD has no body (RFC 9110 §9.3.2).
-func (a *webAnswer) octets(head bool) []byte {
+// bare reports whether the status allows no body (RFC 9110 §15.3.5, §15.4.5).
+func (a *webAnswer) bare() bool {
+	return a.status == http.StatusNoContent || a.status == http.StatusNotModified
+}
+
+// has reports whether the handler gave a header field.
+func (a *webAnswer) has(name string) bool {
+	return slices.ContainsFunc(a.headers, func(h [2]string) bool { return strings.EqualFold(h[0], name) })
+}
+
+// octets returns the answer as it is sent (RFC 9112), with a Date field unless date is empty. With head it has no body, as the answer to
+// HEAD (RFC 9110 §9.3.2).
+func (a *webAnswer) octets(head bool, date string) []byte {
 	var out bytes.Buffer
 	text := http.StatusText(a.status)
 	fmt.Fprintf(&out, "HTTP/1.1 %d %s\r\n", a.status, text)
-	bare := a.status == http.StatusNoContent || a.status == http.StatusNotModified
-	if !bare {
+	if date != "" && !a.has("Date") {
+		fmt.Fprintf(&out, "Date: %s\r\n", date)
+	}
+	if !a.bare() {
 		kind := a.kind
 		if kind == "" {
 			kind = http.DetectContentType(a.body)
 		}
-		if !slices.ContainsFunc(a.headers, func(h [2]string) bool { return strings.EqualFold(h[0], "Content-Type") }) {
+		if !a.has("Content-Type") {
 			fmt.Fprintf(&out, "Content-Type: %s\r\n", kind)
 		}
 		fmt.Fprintf(&out, "Content-Length: %d\r\n", len(a.body))
@@ -59,7 +72,7 @@ func (a *webAnswer) octets(head bool) []byte {
 		out.WriteString("Connection: close\r\n")
 	}
 	out.WriteString("\r\n")
-	if !bare && !head {
+	if !head && !a.bare() {
 		out.Write(a.body)
 	}
 	return out.Bytes()

@@ -2,6 +2,7 @@ package script
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +103,8 @@ func checkRoute(key, x starlark.Value) error {
 type headReader struct {
 	in   io.Reader
 	left int
-	some bool // true once an octet of the request has been read
+	some bool    // true once an octet of the request has been read
+	head *[]byte // receives a copy of everything read; nil for none
 }
 
 // errLong is the error of a headReader that has read all it may.
@@ -116,6 +118,9 @@ func (r *headReader) Read(p []byte) (int, error) {
 	n, err := r.in.Read(p[:min(len(p), r.left)])
 	r.left -= n
 	r.some = r.some || n > 0
+	if r.head != nil {
+		*r.head = append(*r.head, p[:n]...)
+	}
 	return n, err
 }
 
@@ -148,7 +153,11 @@ func (c *httpConn) left() time.Duration { return max(0, c.end.Sub(c.conn.w.Now()
 func (c *httpConn) request(more bool) (again bool) {
 	c.end = c.conn.w.Now().Add(requestTime)
 	c.in.left, c.in.some = maxRequestHead, c.r.Buffered() > 0
+	early, _ := c.r.Peek(c.r.Buffered())
+	head := bytes.Clone(early) // net/http does not keep all of it
+	c.in.head = &head
 	req, err := http.ReadRequest(c.r)
+	c.in.head = nil
 	if err != nil {
 		c.unreadable(err)
 		return false
@@ -163,6 +172,9 @@ func (c *httpConn) request(more bool) (again bool) {
 		return false
 	case req.ProtoMajor != 1:
 		c.refuse(req, http.StatusHTTPVersionNotSupported)
+		return false
+	case badHead(req, head):
+		c.refuse(req, http.StatusBadRequest)
 		return false
 	}
 	body, status := c.body(req)
@@ -251,7 +263,8 @@ func (c *httpConn) refuse(req *http.Request, status int) {
 
 // send sends an answer, and reports whether the client has it all. req is nil for a request that could not be read.
 func (c *httpConn) send(req *http.Request, a *webAnswer) bool {
-	out := a.octets(req != nil && req.Method == "HEAD")
+	bare := a.bare() || req != nil && req.Method == "HEAD"
+	out := a.octets(bare, httpDate(c.conn))
 	for len(out) > 0 {
 		n := min(len(out), 64<<10)
 		if c.conn.send(c.t, out[:n], requestTime) != nil {
@@ -264,7 +277,11 @@ func (c *httpConn) send(req *http.Request, a *webAnswer) bool {
 		if req != nil {
 			what = req.Method + " " + shortened(req.RequestURI, 200)
 		}
-		c.w.v.say(c.conn.w.Now(), fmt.Sprintf("%v %s %d %d octets", c.conn.remote, what, a.status, len(a.body)))
+		sent := len(a.body)
+		if bare {
+			sent = 0
+		}
+		c.w.v.say(c.conn.w.Now(), fmt.Sprintf("%v %s %d %d octets", c.conn.remote, what, a.status, sent))
 	}
 	return true
 }

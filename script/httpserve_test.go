@@ -3,6 +3,7 @@ package script
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // families has, for each family, the addresses of the two hosts of a lab, and the second as it stands in an endpoint.
@@ -44,6 +45,8 @@ for port, handler in [(1003, discard), (1004, lambda data, src: None)]:
     udp.bind(port).send("xyz", "%s:%d" % (at, port))
 peer.http.serve(1005, {"/": "hello"}, log=True)
 http.get("http://%s:1005/x?y" % at)
+c = tcp.connect("%s:1005" % at)
+c.send("HEAD / HTTP/1.0\r\n\r\n")
 peer.serve("tcp", 1006, echo, log=False)
 peer.serve("tcp", 1007, echo, log=100)
 tcp.connect("%s:1006" % at)
@@ -52,13 +55,13 @@ sleep(1)
 		s.Flush()
 		got := s.out.String()
 		lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
-		for i, want := range []string{"tcp *:1001: .*:1001 connected", "tcp *:1002: .*:1002 connected", "udp *:1003: .*:1003 sent 3 octets", "udp *:1004: .*:1004 sent 3 octets", "http *:1005: .* GET /x?y 404 14 octets"} {
+		for i, want := range []string{"tcp *:1001: .*:1001 connected", "tcp *:1002: .*:1002 connected", "udp *:1003: .*:1003 sent 3 octets", "udp *:1004: .*:1004 sent 3 octets", "http *:1005: .* GET /x?y 404 14 octets", "http *:1005: .* HEAD / 200 0 octets"} {
 			from, to, _ := strings.Cut(want, ".*")
 			if i >= len(lines) || !strings.Contains(lines[i], from) || !strings.HasSuffix(lines[i], to) {
 				t.Errorf("%s: line %d is not %q", family, i, want)
 			}
 		}
-		if err != nil || len(lines) != 5 || t.Failed() {
+		if err != nil || len(lines) != 6 || t.Failed() {
 			t.Errorf("%s: %v: printed %s%s", family, err, got, s.err.String())
 		}
 	}
@@ -82,4 +85,25 @@ c = tcp.connect("192.168.69.100:80")
 c.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx")
 print(str(c.recv())[9:12])
 `, "4\n200\n")
+}
+
+// Where there is a wall clock, responses have a Date (RFC 9110 §6.6.1), also those that refuse a request. A handler may give its own.
+func TestDateOfResponses(t *testing.T) {
+	s := newSim(t, 1)
+	s.home.World().Epoch = time.Date(2024, 2, 29, 23, 59, 59, 0, time.FixedZone("", 3600))
+	if err := s.RunSource("test.star", `
+peer.http.serve(80, {"/": "x", "/own": lambda r: (200, "", {"date": "mine"}), "/none": lambda r: None})
+for path in ["/", "/own", "/none", "/nowhere"]:
+    print(str(http.get("http://192.168.69.100" + path).headers.get("Date")))
+c = tcp.connect("192.168.69.100:80")
+c.send("HELLO\r\n\r\n")
+print(str(c.recv_until("\r\n\r\n")).count("\r\nDate: Thu, 29 Feb 2024 "))
+`); err != nil {
+		t.Fatal(err)
+	}
+	s.Flush()
+	date := "Thu, 29 Feb 2024 22:59:59 GMT\n"
+	if got := s.out.String(); got != date+"mine\n"+date+date+"1\n" {
+		t.Errorf("printed %q", got)
+	}
 }

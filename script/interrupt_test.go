@@ -39,6 +39,39 @@ func TestInterruptStopsWhatComputes(t *testing.T) {
 	}
 }
 
+// TestInterruptedHandlerSparesTheLine: a handler that never waits keeps the typed line from ending. The first Ctrl-C interrupts the handler,
+// each time with the place, and the line goes on and prints its value.
+func TestInterruptedHandlerSparesTheLine(t *testing.T) {
+	s := newSim(t, 1)
+	s.tasks.Foreground = true // as at a prompt
+	if err := s.Typed("def rev(conn):\n    while True:\n        if conn.recv() == '': break\n\ns = serve('tcp', 9000, rev)\n"); err != nil {
+		t.Fatal(s.err.String())
+	}
+	for range 3 {
+		ended := make(chan error, 1)
+		go func() {
+			ended <- s.Typed(`c = peer.tcp.connect("192.168.69.1:9000"); c.send("x"); c.close(); sleep(1); 6 * 7`)
+		}()
+		for over := false; !over; {
+			select {
+			case err := <-ended:
+				if over = true; err != nil {
+					t.Fatal(err, s.err.String())
+				}
+			case <-time.After(50 * time.Millisecond):
+				s.InterruptSpinning()
+			}
+		}
+	}
+	s.Flush()
+	if out := s.out.String(); strings.Count(out, "42\n") != 3 {
+		t.Errorf("printed %q", out)
+	}
+	if said := s.err.String(); strings.Count(said, "interrupted\n  <stdin>:") != 3 {
+		t.Errorf("said %q", said)
+	}
+}
+
 // TestInterruptKeeps: an interrupt ends the call, which prints or returns its results so far, and the script continues. A
 // second interrupt ends the script, and the call has still printed its last line.
 func TestInterruptKeeps(t *testing.T) {
@@ -53,7 +86,9 @@ func TestInterruptKeeps(t *testing.T) {
 		`r = sr([Ether(dst="02:00:00:00:00:09")/IP(dst="192.168.69.9")/ICMP()], timeout=100000); print(len(r.unanswered), t.done)`:            "1 False\n",
 		`p = sr1(Ether(dst="02:00:00:00:00:09")/IP(dst="192.168.69.9")/ICMP(), timeout=100000); print(p, t.done)`:                             "None False\n",
 		`q = sniff("icmp", count=3); p = replay(q * 2, speed=1e-9); print(p, t.done)`:                                                         "2 False\n",
-		`watch(lambda: None, every="1ms"); print(t.done)`:                                                                                     "False\n",
+		`l = lab(); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); l.link(a, b, rate="10kbit"); b.measure.serve(5201); ` +
+			`p = a.measure("10.0.0.2:5201", 1e8); print(p.bytes > 0)`: "True\n",
+		`watch(lambda: None, every="1ms"); print(t.done)`: "False\n",
 	} {
 		for _, twice := range []bool{false, true} {
 			s := newSim(t, 1)

@@ -67,7 +67,7 @@ func labBuiltins() []*builtin {
 		{Name: "lab.hosts", Result: "table", Fields: fieldsOf(hostColumns), See: "lab.host, lab.links",
 			Doc: "The hosts of the lab; a row has what its host has.", Example: two + `l.hosts()["a"].ifaces()`, Fn: hostsTable},
 		{Name: "lab.links", Result: "table", Fields: fieldsOf(linkColumns), See: "lab.link, link.info",
-			Doc: "The links of the lab; TX is from the first end to the second. A row is its link.", Example: linked + `l.links()["a-b"].set(delay="5ms")`, Fn: linksTable},
+			Doc: "The links of the lab and the interfaces at their ends; TX is from the first. A row is its link.", Example: linked + `l.links()["a-b"].set(delay="5ms")`, Fn: linksTable},
 		{Name: "lab.switch", Sig: "name, flood=None", Kinds: "str int:0..1000000000", Args: floodArg, Result: "switch", See: "switch.ports, switch.stations",
 			Doc: "Add a learning switch.", Example: `lab().switch("s", flood=1000)`, Fn: labSwitch},
 		{Name: "lab.switches", Result: "list",
@@ -124,7 +124,7 @@ func labHost(c *call) (starlark.Value, error) {
 	for _, v := range c.Rest {
 		p, err := registry.KindCIDR.Convert(v)
 		if err != nil {
-			return nil, c.errorf("an address is %s, got %s %v", registry.KindCIDR.Describe(), v.Type(), v)
+			return nil, c.errorf("an address is %s, got %s %v%s", registry.KindCIDR.Describe(), v.Type(), v, registry.Reason(err))
 		}
 		cfg.Addrs = append(cfg.Addrs, p.(netip.Prefix))
 	}

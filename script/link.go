@@ -21,7 +21,7 @@ const (
 	linkSig   = `delay=0, jitter=0, rate=None, queue=100, loss=0.0, mtu=None, offload=False, duplicates=False`
 	linkKinds = "duration duration rate int:1.. chance int:68..65535 bool bool"
 
-	linkColumns = "LINK STATE DELAY JITTER RATE LOSS QUEUE MTU TX-PACKETS TX-BYTES TX-DROPPED RX-PACKETS RX-BYTES RX-DROPPED"
+	linkColumns = "LINK ENDS STATE DELAY JITTER RATE LOSS QUEUE MTU TX-PACKETS TX-BYTES TX-DROPPED RX-PACKETS RX-BYTES RX-DROPPED"
 	hostColumns = "NAME STATE ADDRESSES FORWARDING"
 )
 
@@ -29,7 +29,7 @@ func linkBuiltins() []*builtin {
 	const linked = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); w = l.link(a, b, delay="20ms"); `
 	return []*builtin{
 		{Name: "link.set", Sig: "delay=None, jitter=None, rate=None, queue=None, loss=None, mtu=None", Kinds: "duration duration rate int:1.. chance int:68..65535",
-			Args: `rate: bits per second, "10mbit", and 0 for no limit`, See: "link.info, lab.link, fault",
+			Args: `rate: bits per second, "10mbit", and 0 for no limit (a row of links() keeps its values, and link.info() has the new ones)`, See: "link.info, lab.link, fault",
 			Doc:     "Change the link in force; packets in flight keep their instants, and without jitter their order.",
 			Example: linked + `w.set(delay="5ms", rate="10mbit"); a.ping("10.0.0.2", count=1).avg`, Fn: linkChange},
 		{Name: "link.info", Result: "struct", Fields: "a b state delay jitter rate queue loss mtu ab ba; ab from a to b and ba back: frames octets delivered lost queue_full faulted drops queued in_flight",
@@ -211,18 +211,31 @@ func linkRate(bps uint64) starlark.Value {
 func linksTable(c *call) (starlark.Value, error) {
 	l := c.recv.(*labValue)
 	t := c.table(table.Columns(linkColumns)...)
-	t.Columns[2].Show, t.Columns[3].Show, t.Columns[4].Show = showMillis, showMillis, showRate
+	t.Columns[3].Show, t.Columns[4].Show, t.Columns[5].Show = showMillis, showMillis, showRate
 	c.t.Do(l.w, func(clock.Instant) {
 		for _, k := range l.lab.Links() {
 			v, cfg := c.s.linkOf(k, l.w), k.Config()
 			ab, ba := k.Stats()
-			r := t.Add(starlark.String(v.label()), linkState(k), registry.Seconds(cfg.Delay), registry.Seconds(cfg.Jitter),
+			r := t.Add(starlark.String(v.label()), linkEnds(k), linkState(k), registry.Seconds(cfg.Delay), registry.Seconds(cfg.Jitter),
 				linkRate(cfg.RateBps), starlark.Float(cfg.Loss), num(cfg.Queue), num(cfg.MTU),
 				num(ab.In), num(ab.Octets), num(ab.Dropped()), num(ba.In), num(ba.Octets), num(ba.Dropped()))
 			r.Actions, r.About = "link", v
 		}
 	})
 	return t, nil
+}
+
+// linkEnds returns the interfaces of a link's ends as a list, such as ["a.eth0", "r.eth1"]. The end at a switch is the switch's name.
+func linkEnds(k *lab.Link) starlark.Value {
+	a, b := k.Ends()
+	if p, q := k.Ports(); q != nil {
+		a, b = a+"."+p.Iface().Name(), b+"."+q.Iface().Name()
+	} else {
+		a += "." + p.Iface().Name()
+	}
+	list := starlark.NewList([]starlark.Value{starlark.String(a), starlark.String(b)})
+	list.Freeze()
+	return list
 }
 
 // showRate returns a rate as tables show it, such as "10mbit".

@@ -92,6 +92,7 @@ func (s *Session) logLine(t *taskValue, msg string) {
 		v.pending = nil
 		if err := t.write(v.file, b); err != nil && t.Err() == nil && v.file != nil {
 			_ = v.close()
+			s.logLost = true
 			s.out.Flush()
 			fmt.Fprintf(s.cfg.Stderr, "log: %v; the log has ended\n", err)
 		}

@@ -28,16 +28,13 @@ const measureEvery = time.Second
 // commandTime is the time within which a client of measure.serve has to say which way the data flows.
 const commandTime = 10 * time.Second
 
-// The octet that a client of measure.serve sends first: the direction of the data that follows.
-const (
-	commandUp   = 'u' // from the client to the server
-	commandDown = 'd' // from the server to the client
-)
+// The octet that a client of measure.serve sends first.
+const commandUp, commandDown = service.MeasureUp, service.MeasureDown
 
 func measureBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "measure", Hint: portHint, Sig: `endpoint, duration="10s", dir="up", timeout=, local=None, **options`, Kinds: "endpoint duration str duration any", Result: "measurement", Host: true,
-			Args: `endpoint: where measure.serve listens, over a link with rate= if it is virtual (without one it carries as much as the machine computes); duration: time during which data is sent; dir: "up" to send, "down" to receive; ` +
+			Args: `endpoint: where measure.serve listens, over a link with rate= if it is virtual (without one it carries as much as the machine computes); duration: time during which data is sent, in a virtual lab until 256 MiB were sent if no link has a rate; dir: "up" to send, "down" to receive; ` +
 				`timeout: time to wait for the connection; local: an address, an endpoint or a port`,
 			Fields: "goodput (bits per second) bytes seconds rtt min_rtt retransmits dir peer intervals (" + fieldsOf(measureColumns) + ")",
 			Doc:    "Send or receive over TCP as fast as it goes, and print goodput and round trips of each second.", See: "measure.serve, ping, conn.info",
@@ -71,7 +68,7 @@ func measureServe(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// serveMeasurement serves one connection of a measurement. The client ends it by a reset, which is no error.
+// serveMeasurement serves one connection of a measurement. The client ends it by the end of its stream.
 func serveMeasurement(t *taskValue, conn *connValue) error {
 	b, err := conn.recv(t, 1, commandTime)
 	switch {
@@ -79,25 +76,23 @@ func serveMeasurement(t *taskValue, conn *connValue) error {
 	case b[0] == commandUp:
 		_, _ = conn.pump(t, &pump{kind: service.Discard}, "the end of the stream from ", task.Forever)
 	case b[0] == commandDown:
-		_, _ = conn.pump(t, &pump{kind: service.Chargen, limit: -1}, "room to send to ", task.Forever)
+		_, _ = conn.pump(t, &pump{kind: service.Chargen, limit: -1, until: true}, "room to send to ", task.Forever)
 	}
 	return t.Err()
 }
 
-// measurement is the value that measure() returns. It prints as a line for each interval and a summary. The prompt does not show it,
-// because its lines have been printed already.
+// measurement is the value that measure() returns. It prints as a line for each interval and a summary.
 type measurement struct {
 	*starlarkstruct.Struct
 	lines []string
 }
 
-func (m measurement) display() string { return "" }
-func (m measurement) String() string  { return strings.Join(m.lines, "\n") }
-func (m measurement) Type() string    { return "measurement" }
+func (m *measurement) String() string { return strings.Join(m.lines, "\n") }
+func (m *measurement) Type() string   { return "measurement" }
 
 // CompareSameType implements starlark.Comparable: measurements are equal if their fields are.
-func (m measurement) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {
-	return m.Struct.CompareSameType(op, y.(measurement).Struct, depth)
+func (m *measurement) CompareSameType(op syntax.Token, y starlark.Value, depth int) (bool, error) {
+	return m.Struct.CompareSameType(op, y.(*measurement).Struct, depth)
 }
 
 // A meter is the state of one measurement.
@@ -105,6 +100,8 @@ type meter struct {
 	c     *call
 	conn  *connValue
 	down  bool
+	moved int64 // octets moved so far
+	left  int64 // octets that may still be moved; negative: any number
 	start clock.Instant
 	last  reading
 	table *table.Table
@@ -136,19 +133,73 @@ func builtinMeasure(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := &meter{c: c, conn: conn, down: dir == "down", left: mostOctets(conn), table: c.table(table.Columns(measureColumns)...)}
+	m.table.Columns[3].Show, m.table.Columns[4].Show = showBitRate, showMillis
+	ended := false
 	defer h.do(func(now clock.Instant) {
 		conn.closed = true
-		conn.c.Abort(now)
+		if ended {
+			conn.c.Close(now)
+		} else {
+			conn.c.Abort(now)
+		}
 	})
-	m := &meter{c: c, conn: conn, down: dir == "down", table: c.table(table.Columns(measureColumns)...)}
-	m.table.Columns[3].Show, m.table.Columns[4].Show = showBitRate, showMillis
-	if err := m.run(arg[time.Duration](c, "duration")); err != nil {
+	defer c.t.Keeping()()
+	var v *measurement
+	show := func() { v = m.result(dir) }
+	switch err := m.run(arg[time.Duration](c, "duration")); {
+	case err == nil:
+		show()
+	case c.interrupted(err, func() { m.rest(); show() }):
+		c.told(v, v.String())
+		return v, nil
+	default:
 		return nil, err
 	}
-	return m.result(dir), nil
+	if ended, err = m.drain(); err != nil {
+		return nil, err
+	}
+	c.told(v, v.String())
+	return v, nil
 }
 
-// run lets the data flow for the duration, and records an interval each second and a shorter one at the end.
+// Bounds of the octets that a measurement in a virtual lab moves, where time passes only as fast as the machine computes.
+const (
+	octetsUnrated = 256 << 20 // no link of the lab has a rate, or the connection is of a host with itself
+	octetsRated   = 16 << 30  // some link has a rate
+)
+
+// mostOctets returns the bound of the octets that a measurement moves, -1 for none.
+func mostOctets(conn *connValue) int64 {
+	if !conn.w.Virtual() {
+		return -1
+	}
+	most := int64(octetsUnrated)
+	conn.h.do(func(clock.Instant) {
+		for _, k := range conn.h.lab.lab.Links() {
+			if k.Config().RateBps > 0 && conn.local.Addr() != conn.remote.Addr() {
+				most = octetsRated
+			}
+		}
+	})
+	return most
+}
+
+// drainTime is the longest time that a measurement waits, after its end, for the data that is still queued.
+const drainTime = 10 * time.Second
+
+// drain ends our stream and waits until the other end has received everything and has ended its own. It reports whether
+// that happened in time.
+func (m *meter) drain() (ended bool, err error) {
+	m.c.t.Do(m.conn.w, func(now clock.Instant) { err = m.conn.c.CloseWrite(now) })
+	if err == nil {
+		_, err = m.conn.pump(m.c.t, &pump{kind: service.Discard}, "the end of the stream from ", drainTime)
+	}
+	return err == nil, m.c.t.Err()
+}
+
+// run lets the data flow for the duration, or until the bound of the octets is reached. It records an interval each second and a shorter
+// one at the end.
 func (m *meter) run(duration time.Duration) error {
 	command := byte(commandUp)
 	if m.down {
@@ -165,25 +216,57 @@ func (m *meter) run(duration time.Duration) error {
 			return err
 		}
 		m.record(m.read())
+		if !m.down && m.last.info.BytesReceived > 0 {
+			return failed(m.c.t, "measure", m.conn.remote, errors.New("the other end sends data back: is it measure.serve?"))
+		}
+		if m.left == 0 {
+			m.sayBound()
+			break
+		}
 	}
 	return nil
 }
 
+// sayBound prints why the measurement ends before its time.
+func (m *meter) sayBound() {
+	why := "a virtual lab carries no more in one measurement"
+	switch {
+	case m.last.at == m.start:
+		why = "no time passes on links without delay and rate: rate=\"100mbit\""
+	case m.moved < octetsRated:
+		why = "no link here has a rate, so that a virtual lab carries as much as the machine computes: rate=\"100mbit\""
+	}
+	m.say(fmt.Sprintf("ended after %d MiB: %s", m.moved>>20, why))
+}
+
 // flow sends or receives until the instant end.
 func (m *meter) flow(end clock.Instant) error {
-	p, what := &pump{kind: service.Chargen, limit: -1}, "room to send to "
+	p, what := &pump{kind: service.Chargen, limit: m.left}, "room to send to "
 	if m.down {
-		p, what = &pump{kind: service.Discard}, "data from "
+		p, what = &pump{kind: service.Discard, most: max(0, m.left)}, "data from "
 	}
 	left := max(0, end.Sub(m.conn.w.Now()))
-	_, err := m.conn.pump(m.c.t, p, what, left)
+	moved, err := m.conn.pump(m.c.t, p, what, left)
+	m.moved += moved
+	if m.left > 0 {
+		m.left = max(0, m.left-moved)
+	}
 	switch {
+	case m.left == 0:
+		return m.c.t.Err()
 	case errors.Is(err, task.ErrTimedOut) && m.c.t.Err() == nil:
 		return nil
 	case err != nil:
 		return err
 	}
 	return failed(m.c.t, "measure", m.conn.remote, errors.New("the other end ended the stream: is it measure.serve?"))
+}
+
+// rest records the interval that an interrupt has cut short.
+func (m *meter) rest() {
+	if r := m.read(); r.at > m.last.at {
+		m.record(r)
+	}
 }
 
 // read returns the present reading. Of the octets that were acknowledged, the first is the command.
@@ -224,11 +307,11 @@ func (m *meter) record(r reading) {
 // say prints a line, and keeps it for the result.
 func (m *meter) say(line string) {
 	m.lines = append(m.lines, line)
-	m.c.s.out.Print(line)
+	m.c.s.say(line)
 }
 
 // result prints the summary and returns the measurement.
-func (m *meter) result(dir string) starlark.Value {
+func (m *meter) result(dir string) *measurement {
 	r, d := m.last, m.last.at.Sub(m.start)
 	resent := starlark.Value(starlark.None)
 	line := fmt.Sprintf("%s %v: %d octets in %.1f s, %s   rtt min/smoothed %s/%s ms", dir, m.conn.remote, r.bytes, d.Seconds(),
@@ -238,7 +321,7 @@ func (m *meter) result(dir string) starlark.Value {
 		line += fmt.Sprintf(", %v retransmitted", resent)
 	}
 	m.say(line)
-	return measurement{starlarkstruct.FromStringDict(starlark.String("measurement"), starlark.StringDict{
+	return &measurement{starlarkstruct.FromStringDict(starlark.String("measurement"), starlark.StringDict{
 		"goodput": starlark.Float(goodput(r.bytes, d)), "bytes": num(r.bytes), "seconds": registry.Seconds(d), "rtt": registry.Seconds(r.info.SRTT),
 		"min_rtt": registry.Seconds(r.info.MinRTT), "retransmits": resent, "dir": starlark.String(dir), "peer": registry.Endpoint(m.conn.remote),
 		"intervals": m.table,

@@ -2,6 +2,7 @@ package script
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 
 	"smolsh/phy/fault"
@@ -69,6 +70,13 @@ func (s *Session) Trace() {
 // Capture writes every packet of every host of the session to a file, of labs yet to be made too, until Close.
 func (s *Session) Capture(path string) error {
 	v, err := s.main.startCapture(s.home, path, nil, s.home.World().CaptureTo)
+	s.watching.middleware.capture = v
+	return err
+}
+
+// CaptureTo is Capture to an open file, which the session closes. The session must not print to it.
+func (s *Session) CaptureTo(f *os.File) error {
+	v, err := s.main.beginCapture(&captureValue{s: s, w: s.home, path: f.Name(), given: f, of: "all"}, s.home.World().CaptureTo)
 	s.watching.middleware.capture = v
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/kernel"
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/table"
@@ -28,6 +29,10 @@ func (c *call) HostOf(v starlark.Value) (starlark.Value, error) {
 	switch v := v.(type) {
 	case *hostValue:
 		return v, nil
+	case *kernel.Stack:
+		return c.HostOf(starlark.String("kernel"))
+	case *switchValue:
+		return nil, errors.New("a switch's cables are made by s.attach(host)")
 	case *table.Row:
 		if h, ok := v.About.(*hostValue); ok {
 			return h, nil

@@ -52,6 +52,7 @@ func TestFilesAreReachedInOnePlace(t *testing.T) {
 		"files.go":             "the one place",
 		"outfile/outfile.go":   "opens for files.go, and for captures, what a parameter of a file's kind names",
 		"readlazily.go":        "reads what a parameter of a file's kind names",
+		"outfile/locker.go":    "/proc",
 		"readcapture.go":       "reads what a parameter of a file's kind names",
 		"panic.go":             "looks whether files are forbidden",
 		"command.go":           "looks whether programs are forbidden",

@@ -22,6 +22,7 @@ type packetLine struct {
 	at      string // when the packet was seen
 	host    string // prefix of the device's name, which identifies the host; "" for the session's own
 	dev     string // name of the interface
+	alone   bool   // true if the interface is the only one that dev can be
 	arrow   string // direction
 	what    string // description of the packet
 	hue     hue    // colour of the description
@@ -52,45 +53,56 @@ func (l *packetLine) head(paint func(hue, string) string) string {
 // uncoloured returns the text as it is.
 func uncoloured(_ hue, text string) string { return text }
 
-// width returns the number of cells that the line occupies at least.
-func (l *packetLine) width() int {
-	n := screen.Width(l.head(uncoloured)) + screen.Width(l.what)
-	if l.verdict != "" {
-		n += 2 + screen.Width(l.verdict)
-	}
-	return n
-}
+// wideLine is the width from which a line has its parts that say nothing.
+const wideLine = 160
 
-// omissible are the parts of a description that a narrow terminal does without, the first one first.
-var omissible = []*regexp.Regexp{
-	regexp.MustCompile(`, length \d+`),
-	regexp.MustCompile(`, options \[[^\]]*\]`),
-	regexp.MustCompile(`, win \d+`),
-	regexp.MustCompile(`\bHBH |, \d+ group record\(s\)`),
-	regexp.MustCompile(`\bFlags\b `),
+// silent are the parts of a description that narrower terminals do without, since they say nothing: the length of a segment without
+// data, and the word before its flags.
+var silent = []struct {
+	part *regexp.Regexp
+	less string
+}{
+	{regexp.MustCompile(`(Flags \[.*), length 0$`), "$1"},
+	{regexp.MustCompile(`\bFlags \[`), "["},
 }
 
 // pairs matches the names of numbers and addresses, from which these are not divided.
 var pairs = regexp.MustCompile(`\b(seq|ack|id|tgt|who|win|length|mtu|tell|who-has|is-at|is|has) `)
 
+// optionList matches the options of a segment.
+var optionList = regexp.MustCompile(`\boptions [^\]]*\]`)
+
 // tied stands for a blank at which a line is not folded.
 const tied = "\u00a0"
 
-// shorten omits the interface and parts of the description until the line fits into width cells.
+// shorten omits what says nothing on a terminal that is narrower than wideLine: the interface of a host that has no other, and silent parts
+// of the description. Every line at one width is shortened alike, whatever its length.
 func (l *packetLine) shorten(width int) {
-	if l.width() > width {
+	if width >= wideLine {
+		return
+	}
+	if l.alone {
 		l.dev = ""
 	}
-	for _, part := range omissible {
-		if l.width() <= width {
-			return
-		}
-		l.what = part.ReplaceAllString(l.what, "")
+	for _, p := range silent {
+		l.what = p.part.ReplaceAllString(l.what, p.less)
 	}
 }
 
-// line formats a packet's line. The verdict stands in its column. On a terminal that is too narrow, the line loses parts, and then goes
-// on below, but the verdict always ends it.
+// folded returns the parts of the description, each of which has a line of a terminal. The options of a segment stay together.
+func (l *packetLine) folded(width int) []string {
+	what := pairs.ReplaceAllString(l.what, "${1}"+tied)
+	what = strings.ReplaceAll(what, " group record(s)", tied+"group"+tied+"record(s)")
+	what = optionList.ReplaceAllStringFunc(what, func(list string) string { return strings.ReplaceAll(list, " ", tied) })
+	parts := screen.Lines(what, width-screen.Width(l.head(uncoloured)), width-hang)
+	for i := range parts {
+		parts[i] = strings.ReplaceAll(parts[i], tied, " ")
+	}
+	return parts
+}
+
+// line formats a packet's line. The verdict stands in its column. On a terminal that is too narrow, the line goes on below, and the
+// verdict ends it.
 func (s *Session) line(l packetLine) string {
 	for _, text := range []*string{&l.at, &l.host, &l.dev, &l.what, &l.verdict} {
 		*text = s.clean(*text) // of a file they may be anybody's words
@@ -99,10 +111,7 @@ func (s *Session) line(l packetLine) string {
 	whats := []string{l.what}
 	if width > 0 {
 		l.shorten(width)
-		whats = screen.Lines(pairs.ReplaceAllString(l.what, "${1}"+tied), width-screen.Width(l.head(uncoloured)), width-hang)
-		for i := range whats {
-			whats[i] = strings.ReplaceAll(whats[i], tied, " ")
-		}
+		whats = l.folded(width)
 	}
 	indent := strings.Repeat(" ", hang)
 	text := l.head(s.paint)

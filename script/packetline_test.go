@@ -1,27 +1,36 @@
 package script
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-// TestNarrowLines: on a narrow terminal a packet's line loses the interface, the length, the options and the window, in this order,
-// and then goes on below. The verdict is whole and last.
+// TestNarrowLines: a terminal of less than 160 columns has no length 0, no word Flags and, of a host with one interface, no interface. All else
+// is there, on lines below if need be, and the verdict is last.
 func TestNarrowLines(t *testing.T) {
-	l := packetLine{at: "0.000500", host: "b.", dev: "eth0", arrow: "< ", verdict: "ESTABLISHED",
-		what: "10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,wscale 8], length 0"}
-	for width, want := range map[int]string{
-		0:   "0.000500 b.eth0 <  10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,wscale 8], length 0  ESTABLISHED",
-		144: "0.000500 b.eth0 <  10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,wscale 8], length 0  ESTABLISHED",
-		140: "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,wscale 8], length 0  ESTABLISHED",
-		130: "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,wscale 8]  ESTABLISHED",
-		100: "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21, win 65535  ESTABLISHED",
-		86:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21  ESTABLISHED",
-		80:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21  ESTABLISHED",
-		66:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21\n    ESTABLISHED",
-		60:  "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29,\n    ack 21                    ESTABLISHED",
+	const segment = "10.0.0.2.7 > 10.0.0.1.53454: Flags [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,TS val 7 ecr 8,wscale 8], length 0"
+	l := packetLine{at: "0.000500", host: "b.", dev: "eth0", alone: true, arrow: "< ", what: segment, verdict: "ESTABLISHED"}
+	two := l
+	two.alone = false
+	long := l
+	long.what = strings.Replace(segment, "length 0", "length 1460", 1)
+	for _, c := range []struct {
+		width int
+		line  packetLine
+		want  string
+	}{
+		{0, l, "0.000500 b.eth0 <  " + segment + "  ESTABLISHED"},
+		{160, l, "0.000500 b.eth0 <  " + segment + "  ESTABLISHED"},
+		{159, l, "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,TS val 7 ecr 8,wscale 8]  ESTABLISHED"},
+		{159, two, "0.000500 b.eth0 <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21, win 65535, options [mss 1460,sackOK,TS val 7 ecr 8,wscale 8]  ESTABLISHED"},
+		{80, l, "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21, win 65535,\n    options [mss 1460,sackOK,TS val 7 ecr 8,wscale 8]  ESTABLISHED"},
+		{100, long, "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29, ack 21, win 65535,\n    options [mss 1460,sackOK,TS val 7 ecr 8,wscale 8], length 1460    ESTABLISHED"},
+		{60, l, "0.000500 b <  10.0.0.2.7 > 10.0.0.1.53454: [S.], seq 29,\n    ack 21, win 65535,\n    options [mss 1460,sackOK,TS val 7 ecr 8,wscale 8]\n    ESTABLISHED"},
 	} {
 		s := &Session{}
-		s.SetWidth(width)
-		if got := s.line(l); got != want {
-			t.Errorf("%d columns:\n%s\nwant\n%s", width, got, want)
+		s.SetWidth(c.width)
+		if got := s.line(c.line); got != c.want {
+			t.Errorf("%d columns:\n%s\nwant\n%s", c.width, got, c.want)
 		}
 	}
 	s := &Session{cfg: Config{Colour: true}}

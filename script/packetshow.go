@@ -3,11 +3,14 @@ package script
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
 
 	"smolsh/script/packetvalue"
+	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/stack/packet"
 )
@@ -16,7 +19,7 @@ func packetBuiltins() []*builtin {
 	const one = `after("10ms", lambda: ping("192.168.69.100", count=1)); p = sniff("icmp", count=1)[0]; `
 	return []*builtin{
 		{Name: "packet.summary", Result: "str", Pure: true, See: "packet.show, packet.hexdump",
-			Doc: "Return a description of the packet in one line.", Example: one + `p.summary()`, Fn: packetSummary},
+			Doc: "Describe the packet in one line. Sequence numbers are TCP's own, in lists and traces relative.", Example: one + `p.summary()`, Fn: packetSummary},
 		{Name: "packet.show", Result: "str", Pure: true, See: "packet.summary, packet.hexdump",
 			Doc: "Print the packet's layers with their fields, and return the text.", Example: one + `p.show()`, Fn: packetShow},
 		{Name: "packet.hexdump", Result: "str", Pure: true, See: "packet.show",
@@ -33,7 +36,15 @@ func packetBuiltins() []*builtin {
 func (c *call) printed(text string) starlark.Value {
 	c.s.out.Print(c.s.clean(text))
 	c.s.prompt.shown = text
+	c.told(starlark.String(text), text)
 	return starlark.String(text)
+}
+
+// told notes that the call has printed the value that it returns, as text. Neither the prompt nor a print() of it that comes next prints
+// it again.
+func (c *call) told(v starlark.Value, text string) {
+	c.s.prompt.printed = v
+	c.s.prompt.told, c.s.prompt.toldAt = text, c.s.out.Mark()
 }
 
 func packetSummary(c *call) (starlark.Value, error) {
@@ -69,13 +80,14 @@ const maxLines = 100
 func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	var lines []string
 	seqs := packet.Sequences{Carried: s.carried}
+	alone := oneDevice(list)
 	for i := range list.Len() {
 		p, ok := list.Index(i).(*packetvalue.Value)
 		if !ok {
 			return "", false
 		}
 		if len(lines) < maxLines {
-			lines = append(lines, s.lineOf(p, &seqs))
+			lines = append(lines, s.lineOf(p, &seqs, alone))
 		}
 	}
 	if more := list.Len() - len(lines); more > 0 {
@@ -84,8 +96,20 @@ func (s *Session) packetLines(list *starlark.List) (string, bool) {
 	return strings.Join(lines, "\n"), len(lines) > 0
 }
 
-// lineOf returns a packet's line: where and when it was seen, its description and its verdict.
-func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
+// oneDevice reports whether all packets of a list were seen at one interface.
+func oneDevice(list *starlark.List) bool {
+	names := map[string]bool{}
+	for v := range list.Elements() {
+		if p, ok := v.(*packetvalue.Value); ok && p.Seen != nil {
+			names[p.Seen.Dev] = true
+		}
+	}
+	return len(names) == 1
+}
+
+// lineOf returns a packet's line: where and when it was seen, its description and its verdict. alone is true if the packets around it were seen
+// at the same interface.
+func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences, alone bool) string {
 	what := p.Line(seqs)
 	if p.Seen == nil {
 		return what
@@ -94,20 +118,36 @@ func (s *Session) lineOf(p *packetvalue.Value, seqs *packet.Sequences) string {
 	if arrow == "" {
 		arrow = p.Seen.Dir
 	}
-	l := packetLine{at: p.Seen.Time.String(), dev: p.Seen.Dev, arrow: arrow, what: what, hue: s.protocolHue(p.Octets, p.Medium), verdict: p.Seen.Verdict}
+	l := packetLine{at: p.Seen.Time.String(), dev: p.Seen.Dev, alone: alone, arrow: arrow, what: what, hue: s.protocolHue(p.Octets, p.Medium), verdict: p.Seen.Verdict}
 	if p.Seen.Untimed {
 		l.at = ""
 	}
 	return s.line(l)
 }
 
+// protocolNamed returns the end of an error about a value that stands for a protocol: the protocol of the name in a string or of a group such as tcp; "" if
+// there is none.
+func (s *Session) protocolNamed(x starlark.Value) string {
+	name, ok := starlark.AsString(x)
+	if !ok {
+		name = x.Type()
+	}
+	for _, n := range slices.Sorted(maps.Keys(s.globals)) {
+		if p, ok := s.globals[n].(packetvalue.Protocol); ok && strings.EqualFold(n, name) {
+			return ": without quotes and in capital letters: " + p.String()
+		}
+	}
+	return ""
+}
+
 // fieldColumns are the column titles of fields().
 const fieldColumns = "FIELD BITS UNIT DEFAULT COMPUTED MEANING"
 
 func builtinFields(c *call) (starlark.Value, error) {
-	p, ok := arg[starlark.Value](c, "protocol").(packetvalue.Protocol)
+	x := arg[starlark.Value](c, "protocol")
+	p, ok := x.(packetvalue.Protocol)
 	if !ok {
-		return nil, c.errorf("argument 1 (protocol) is a protocol, such as TCP, got %s", arg[starlark.Value](c, "protocol").Type())
+		return nil, c.errorf("argument 1 (protocol) is a protocol, such as TCP, got %s %s%s", x.Type(), registry.Brief(x), c.s.protocolNamed(x))
 	}
 	t := c.table(table.Columns(fieldColumns)...)
 	for i := range p.Table.Fields {

@@ -412,6 +412,8 @@ type result struct{ *starlarkstruct.Struct }
 
 func (result) display() string { return "" }
 
+func (r result) redisplay(s *Session) string { return s.display(r.Struct) }
+
 func (p *pinger) result() starlark.Value {
 	d := starlark.StringDict{
 		"sent": num(len(p.probes)), "received": num(len(p.rtts)), "loss": starlark.Float(p.loss()),

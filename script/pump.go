@@ -8,6 +8,7 @@ import (
 	"smolsh/script/service"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/tcp"
 )
 
 // pump moves a connection's octets on the owner's goroutine. It needs no task. It implements the services echo, discard
@@ -16,6 +17,8 @@ type pump struct {
 	conn  *stack.TCPConn
 	kind  service.Kind
 	limit int64 // octets to source; negative: no end
+	most  int64 // octets to discard; 0: no end
+	until bool  // true if the end of the peer's stream ends the sourcing
 	moved int64 // octets received, or sent when sourcing
 	held  []byte
 	buf   []byte
@@ -107,6 +110,10 @@ func (p *pump) drain(now clock.Instant) {
 			p.stop(err)
 			return
 		}
+		if p.most > 0 && p.moved >= p.most {
+			p.stop(nil)
+			return
+		}
 		if n == 0 {
 			return
 		}
@@ -143,6 +150,9 @@ func (p *pump) relay(in, out func(b []byte) (int, error)) {
 
 func (p *pump) source(now clock.Instant) {
 	for p.limit < 0 || p.moved < p.limit {
+		if p.until && p.conn.State() == tcp.CloseWait {
+			break
+		}
 		b := service.Characters(p.moved, service.Chunk)
 		if left := p.limit - p.moved; p.limit >= 0 && left < int64(len(b)) {
 			b = b[:left]

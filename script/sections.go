@@ -47,10 +47,14 @@ func language() registry.Language[*call] {
 	return registry.Language[*call]{
 		Sections: sections(), Types: valueTypes, Namespaces: namespaceWords, Globals: topNamespaces, Aliases: aliases, Like: kernel.Like,
 		Options: func(b *builtin) [][2]string {
-			if options := optionsOf(b); options != nil {
-				return optionWords(options)
+			options := optionsOf(b)
+			switch {
+			case options == nil:
+				return nil
+			case isKernels(b):
+				return optionWords(options, nil) // the system's defaults are its own
 			}
-			return nil
+			return optionWords(options, usualOptions())
 		},
 		OptionsTitle: "Options of TCP sockets", OptionsText: optionsChapter(),
 	}
@@ -61,7 +65,7 @@ func optionsChapter() string {
 	var out strings.Builder
 	out.WriteString("`tcp.connect`, `tcp.listen` and `serve` take them as keyword arguments, " +
 		"`conn.set` changes them. Those of the operating system's sockets are " + "`" + strings.Join(kernel.OptionNames(), "`, `") + "`" + ".\n\n")
-	for _, o := range optionWords(tcpOptions) {
+	for _, o := range optionWords(tcpOptions, usualOptions()) {
 		fmt.Fprintf(&out, "- `%s` %s\n", o[0], o[1])
 	}
 	return out.String()

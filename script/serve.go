@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"go.starlark.net/starlark"
 
@@ -33,9 +34,10 @@ type server struct {
 	conns []*stack.TCPConn        // connections that are being served; only the owner's goroutine uses the list
 	tasks map[*taskValue]struct{} // tasks that run Starlark handlers
 	said  complaint.Log
-	err   error // last error of a handler
-	ended bool  // true if the server accepts no more connections
-	gone  bool  // true if the server also serves no connection any more
+	err   error       // last error of a handler
+	ended bool        // true if the server accepts no more connections
+	known atomic.Bool // true if a client has come
+	gone  bool        // true if the server also serves no connection any more
 }
 
 // String describes the server, and whether it has stopped.
@@ -56,6 +58,7 @@ func (v *server) say(now clock.Instant, text string) {
 
 // came prints who has connected, if the server keeps a log.
 func (v *server) came(now clock.Instant, peer netip.AddrPort) {
+	v.known.Store(true)
 	if v.log {
 		v.say(now, peer.String()+" connected")
 	}
@@ -63,6 +66,7 @@ func (v *server) came(now clock.Instant, peer netip.AddrPort) {
 
 // received prints who has sent a datagram of n octets, if the server keeps a log.
 func (v *server) received(now clock.Instant, n int, src netip.AddrPort) {
+	v.known.Store(true)
 	if v.log {
 		v.say(now, fmt.Sprintf("%v sent %d octets", src, n))
 	}
@@ -375,6 +379,24 @@ func (v *server) waits() string {
 		return fmt.Sprintf("%v waits for its handlers", v)
 	}
 	return fmt.Sprintf("%v waits for clients, until its .stop()", v)
+}
+
+// Unvisited returns a line about servers of a live host that end with the script before any client has come, as those of a script that
+// does not wait do. It returns "" if there are none.
+func (s *Session) Unvisited() string {
+	var names []string
+	for _, v := range s.servers.list {
+		if v.h == s.local && !s.home.Virtual() && !v.ended && !v.known.Load() {
+			names = append(names, v.title())
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0] + " ends with the script, before anyone came: wait() at the end keeps it"
+	}
+	return fmt.Sprintf("%s and %d more end with the script, before anyone came: wait() at the end keeps them", names[0], len(names)-1)
 }
 
 // reapServers removes each server that was stopped and has no connection left.

@@ -99,6 +99,7 @@ type Session struct {
 	claims   map[*claimValue]bool
 	// catalogue holds the protocols that scripts have defined. Traces read it on goroutines of their own.
 	catalogue atomic.Pointer[packet.Catalogue]
+	logLost   bool // true if a log ended because it could not be written
 }
 
 // sessionFiles holds the session's files.
@@ -121,7 +122,9 @@ type promptState struct {
 
 	builtins starlark.StringDict // the names that every session has, but for _
 	shown    string              // text of the value that a builtin has printed and returned
-	printed  starlark.Value      // list that a builtin has printed and returned
+	printed  starlark.Value      // value that a builtin has printed and returned
+	told     string              // text of that value if print() must not repeat it
+	toldAt   uint64              // the printer's mark after that text
 }
 
 // packetWatch holds the traces, records and captures of packets.
@@ -277,7 +280,9 @@ func hasDot(s string) bool {
 }
 
 func (s *Session) print(thread *starlark.Thread, msg string) {
-	s.out.Print(s.clean(msg))
+	if s.prompt.told == "" || msg != s.prompt.told || s.prompt.toldAt != s.out.Mark() {
+		s.out.Print(s.clean(msg))
+	}
 	if len(s.logs) > 0 {
 		t, _ := thread.Local("task").(*taskValue)
 		s.logLine(t, msg)
@@ -345,11 +350,13 @@ func (s *Session) result(err error) error {
 	}
 	s.out.Flush()
 	switch {
-	case exit != nil:
+	case exit != nil && (exit.code != 0 || !s.logLost):
 		s.ending.exited = true
 		return &ExitError{exit.code}
 	case err != nil:
 		fmt.Fprintln(s.cfg.Stderr, s.report(err))
+		return &ExitError{1}
+	case s.logLost && !s.tasks.Foreground: // which has been said
 		return &ExitError{1}
 	case s.crashes.total > 0 && !s.tasks.Foreground:
 		return &ExitError{1}

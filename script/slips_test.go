@@ -55,7 +55,7 @@ nc -l 8080 | =l = tcp.listen(8080)
 telnet 192.168.69.100 7 | =c = tcp.connect("192.168.69.100:7")
 nc -u 192.168.69.100 7 | =u = udp.connect("192.168.69.100:7")
 tc qdisc add dev eth0 root netem loss 15% delay 20ms | =fault("eth0", dir="tx", loss="15%", delay="20ms")
-iptables -A INPUT -p tcp --dport 80 -j DROP | =fault("eth0", match="tcp port 80")
+iptables -A INPUT -p tcp --dport 80 -j DROP | =fault(ifaces()[0], match="tcp port 80")
 dig example.org | =ping("peer")
 man ping | =help(ping)
 help ping | =help(ping)
@@ -67,7 +67,55 @@ cat /etc/hosts | =sh("cat /etc/hosts").out
 cd /tmp | sh("cd /tmp && ls").out
 clear | Ctrl-L
 quit now | exit()
-echo hello | print(hello)
+echo hello | =print("hello")
+echo "hi" | =print("hi")
+print "hi" | =print("hi")
+ping("192.168.69.100 | =ping("192.168.69.100")
+tcp.connect("192.168.69.100:7 | =tcp.connect("192.168.69.100:7")
+ping(kernel, count=1) | got kernel: no host named kernel in this lab
+l = lab(); l.link(l.host("z", "10.0.0.1/24"), l.switch("sw")) | got switch sw: a switch's cables are made by s.attach(host)
+iperf3 -c 192.168.69.100 | measure("192.168.69.100:5201"
+iperf3 -s | =measure.serve(5201)
+iperf3 | measure("192.168.69.100:5201")
+sleep(5 seconds) | =sleep("5s")
+sleep(20 ms) | =sleep("20ms")
+TCP.connect("1.1.1.1:1") | =tcp.connect("192.168.69.100:7")
+fields("tcp") | without quotes and in capital letters: TCP
+fields(tcp) | in capital letters: TCP
+trace(icmp) | in quotes: "icmp"
+trace(Tcp) | did you mean TCP?
+sniff(icmp, count=1) | in quotes: "icmp"
+serve(tcp, 7, echo) | in quotes: "tcp"
+trace(off) | trace(False)
+struct(status=1)["status"] | .status, with a dot
+http.get("http://192.168.69.100:8000/").text | r.body
+http.get("http://192.168.69.100:8000/").status_code | r.status
+x = {1, 2} | =set([1, 2])
+"you said " + b"x" | str(data)
+b"x" + "y" | b"text"
+b"a b".split(" ") | str(x).split(…)
+"a" in b"abc" | b"text" in data
+b"a" in "abc" | str(data) in "text"
+json.decode(b"[1]") | str(data)
+sniff(prn=lambda x: x, filter="icmp") | on("packet", lambda p: print(p.summary()), filter="icmp")
+sniff(offline="x.pcap") | read_capture("x.pcapng")
+sendp("x") | send(Ether()/IP(
+unhex("c0a8") | bytes([int(h[i:i+2], 16)
+inet_aton("10.0.0.1") | =bytes([int(n) for n in "10.0.0.1".split(".")])
+ls(IP) | =fields(IP)
+raw(1) | p.bytes
+on("packet", lambda: 1) | takes one argument
+fault(ifaces()[0], match=lambda: True) | lambda p: …
+ifaces().cols() | name the columns: there are name
+help(conn.recv) | help("conn") is about such values
+help(packet) | help("packet") is about such values
+after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; bytes(p) | p.bytes
+after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; len(p) | p.len
+after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; p[TCP] | if TCP in p
+after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; p.tcp.flags | if p.tcp
+after("1ms", lambda: ping("peer", count=1)); p = sniff("icmp", count=1)[0]; p.ip.foo | the layer ip has no .foo field or method: it has
+p.raw.load | p.payload
+ifaces()[0].nope | the row has no .nope field or method: it has
 export X=1 | x = 1
 X=1 ls | sh(
 while true; do ls; done | for i in range(3): print(i)
@@ -150,8 +198,8 @@ mtu | =ifaces()[0].set(mtu=1400)
 ttl | =ping("192.168.69.100", ttl=3)
 nat | forward=True
 vlan | =trace("vlan")
-netem | =fault("eth0", loss=0.1, delay="20ms")
-iptables | =fault("eth0", match="tcp port 80")
+netem | =fault(ifaces()[0], loss=0.1, delay="20ms")
+iptables | =fault(ifaces()[0], match="tcp port 80")
 conntrack | =ss()
 plot | =tcp.connect("192.168.69.100:7", log=1000).log()
 wireshark | =capture("x.pcapng")

@@ -21,7 +21,7 @@ import (
 const (
 	ifaceColumns    = "NAME MEDIUM STATE MTU HWADDR ADDRESSES RX-PACKETS RX-BYTES RX-DROPPED TX-PACKETS TX-BYTES TX-DROPPED IPV6"
 	neighborColumns = "ADDRESS DEV HWADDR STATE AGE EXPIRES PROBES QUEUED ROUTER"
-	routeColumns    = "DESTINATION GATEWAY DEV PROTO PREFERENCE EXPIRES"
+	routeColumns    = "DESTINATION GATEWAY DEV PROTO PREFERENCE EXPIRES STATE"
 	socketColumns   = "NETID STATE RECV-Q SEND-Q LOCAL PEER TIMER"
 	counterColumns  = "NAME VALUE"
 	dropColumns     = "REASON COUNT LAST EXAMPLE"
@@ -45,7 +45,7 @@ func stateBuiltins() []*builtin {
 		{Name: "neighbors.flush", Sig: "dev=None", Kinds: "any", Host: true,
 			Doc: "Delete every entry except permanent ones.", Example: `neighbors.flush()`, Fn: neighborFlush},
 		{Name: "routes", Result: "table", Fields: fieldsOf(routeColumns), Host: true, See: "routers, prefixes",
-			Doc: "The routes of both families: connected, static, from router advertisements (ra), and from redirects.", Example: `routes()[0].destination`, Fn: routesTable},
+			Doc: "The routes: connected, static, from routers (ra) and redirects. STATE is that of an interface that is down.", Example: `routes()[0].destination`, Fn: routesTable},
 		{Name: "routes.add", Sig: "destination, gateway=None, dev=None", Kinds: "str ip any", Args: `destination: a network, "10.0.0.0/8", or "default"`, Host: true,
 			Doc: `Add a route; "default" stands for 0.0.0.0/0, or ::/0 with a gateway of IPv6.`, Example: `routes.add("10.0.0.0/8", "192.168.69.100")`, Fn: routeAdd},
 		{Name: "routes.delete", Sig: "destination, gateway=None", Kinds: "str ip", Args: `destination: a network, "10.0.0.0/8", or "default"; gateway: the gateway, for the route of one of two families`, Host: true,
@@ -262,13 +262,13 @@ func routesTable(c *call) (starlark.Value, error) {
 	h.do(func(now clock.Instant) { infos, at = h.h.RouteInfos(), now })
 	t := c.table(table.Columns(routeColumns)...)
 	t.Columns[5].Show = showLifetime
-	t.Columns[4].Sparse, t.Columns[5].Sparse = true, true
+	t.Columns[4].Sparse, t.Columns[5].Sparse, t.Columns[6].Sparse = true, true, true
 	for _, r := range infos {
 		expires := starlark.Value(starlark.None)
 		if r.Expires != clock.Never {
 			expires = registry.Seconds(max(0, r.Expires.Sub(at)))
 		}
-		t.Add(starlark.String(r.Dst.String()), registry.Address(r.Gateway), starlark.String(r.Dev), starlark.String(r.Proto), word(r.Preference), expires)
+		t.Add(starlark.String(r.Dst.String()), registry.Address(r.Gateway), starlark.String(r.Dev), starlark.String(r.Proto), word(r.Preference), expires, word(strings.TrimPrefix(r.State, "UP")))
 	}
 	return t, nil
 }
@@ -300,7 +300,10 @@ func (c *call) destination(gw netip.Addr) (netip.Prefix, error) {
 	if err != nil {
 		return p, c.errorf(`argument 1 (destination) is a network such as "10.0.0.0/8" or "fd00::/8", or "default", got %q`, s)
 	}
-	return p.Masked(), nil
+	if p != p.Masked() {
+		return p, c.errorf("%v has bits beyond its length %d: write %v for the network, %v for the address", p, p.Bits(), p.Masked(), p.Addr())
+	}
+	return p, nil
 }
 
 func routeAdd(c *call) (starlark.Value, error) {

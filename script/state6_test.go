@@ -7,7 +7,7 @@ import (
 
 // TestHelpOnDrops: help explains the word of a reason, and a row of drops().
 func TestHelpOnDrops(t *testing.T) {
-	const about = "nd unsolicited: an advertisement for an address that the host does not resolve\n" +
+	const about = "nd unsolicited: an advertisement for an address that the host does not resolve\n  A station announces itself to all. Nothing is wrong.\n" +
 		"  drops().where(reason=\"nd unsolicited\")\n  see also: help(\"drops\"), help(\"trace\")\n"
 	want(t, `help("nd unsolicited")`, about)
 	want(t, `

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"strings"
+
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 	"smolsh/script/table"
@@ -87,6 +89,9 @@ func tableSort(c *call) (starlark.Value, error) {
 
 func tableCols(c *call) (starlark.Value, error) {
 	t := c.recv.(*table.Table)
+	if len(c.Rest) == 0 {
+		return nil, c.errorf("name the columns: there are %s", strings.Join(t.FieldNames(), " "))
+	}
 	shown := []int{}
 	for _, v := range c.Rest {
 		name, ok := starlark.AsString(v)

@@ -80,6 +80,10 @@ func (s *Session) newScheduler() *task.Scheduler {
 		s.reportPanics()
 		s.reapServers()
 	}
+	tasks.Spinning = func(t *task.Task) {
+		s.out.Flush()
+		fmt.Fprintf(s.cfg.Stderr, "task %d (%s) computes without waiting: Ctrl-C interrupts it\n", t.ID, t.Name)
+	}
 	tasks.Servers = func() []string {
 		var lines []string
 		for _, v := range s.servers.list {
@@ -155,9 +159,13 @@ func (t *taskValue) concern(h *hostValue) (before task.Host) {
 func (s *Session) Interrupt() { s.tasks.Interrupt() }
 
 // InterruptCall is the first Ctrl-C: it ends a call of ping(), sniff() and the like, which then prints or returns its results so far, and the
-// statement or script continues. It interrupts any other call, and a statement or script that has continued so before, as
-// Interrupt does. Any goroutine may call it.
+// statement or script continues. In a shell, where a background task computes, it interrupts only that task. It interrupts any other call, and
+// a statement or script that has continued so before, as Interrupt does. Any goroutine may call it.
 func (s *Session) InterruptCall() { s.tasks.InterruptCall() }
+
+// InterruptSpinning interrupts the task that computes, if that is not the typed statement's, and reports whether there is one. Any
+// goroutine may call it.
+func (s *Session) InterruptSpinning() bool { return s.tasks.InterruptSpinning() }
 
 // Resumed reports whether the statement or script has continued after the last interrupt. Any goroutine may call it.
 func (s *Session) Resumed() bool { return s.tasks.Resumed() }

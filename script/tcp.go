@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"go.starlark.net/starlark"
@@ -14,7 +13,6 @@ import (
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
 )
 
@@ -215,26 +213,4 @@ func (h *hostValue) explain(a netip.Addr, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w%s", err, text)
-}
-
-// withoutRoute adds to the error of a host that has no route to a the call that makes one. It returns err unchanged if the host has a
-// route, because then a router has sent the error. Only the owner calls it.
-func withoutRoute(h *lab.Host, a netip.Addr, err error) error {
-	family, example := "IPv4", "10.0.0.1/24"
-	if a.Is6() {
-		family, example = "IPv6", "fd00::1/64"
-	}
-	if !a.IsGlobalUnicast() || h.Reaches(a) {
-		return err
-	}
-	for _, r := range h.RouteInfos() {
-		if r.Dst.Bits() == 0 && r.Dst.Addr().Is4() == a.Is4() {
-			return err
-		}
-	}
-	own := func(p netip.Prefix) bool { return p.Addr().Is4() == a.Is4() && p.Addr().IsGlobalUnicast() }
-	if !slices.ContainsFunc(h.Addrs(), own) {
-		return fmt.Errorf("%w (no address of %s: ifaces()[0].add_addr(%q))", err, family, example)
-	}
-	return fmt.Errorf("%w (no default route of %s: routes.add(\"default\", \"…\") with a router's %s address)", err, family, family)
 }

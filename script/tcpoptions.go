@@ -125,12 +125,17 @@ var kernelOptions = func() map[string]tcpOption {
 	return options
 }()
 
+// isKernels reports whether a builtin's sockets are the operating system's.
+func isKernels(b *builtin) bool {
+	return strings.HasPrefix(b.Name, "kernel.tcp.") || b.Name == "kernel.serve" || b.Name == "kernel.measure.serve" || b.Name == "kernel_conn.set"
+}
+
 // optionsOf returns the options of TCP sockets that a builtin takes as **options; nil if it takes none.
 func optionsOf(b *builtin) map[string]tcpOption {
 	switch {
 	case !b.TakesOptions:
 		return nil
-	case strings.HasPrefix(b.Name, "kernel.tcp.") || b.Name == "kernel.serve" || b.Name == "kernel_conn.set":
+	case isKernels(b):
 		return kernelOptions
 	case strings.HasPrefix(b.Name, "tcp.") || b.Name == "serve" || b.Name == "http.serve" || b.Name == "measure" || b.Name == "measure.serve" || b.Name == "conn.set":
 		return tcpOptions
@@ -138,11 +143,27 @@ func optionsOf(b *builtin) map[string]tcpOption {
 	return nil
 }
 
-// optionWords returns the names and descriptions of options, sorted.
-func optionWords(options map[string]tcpOption) [][2]string {
+// usualOptions returns the defaults of our own sockets' options, as help shows them.
+func usualOptions() map[string]string {
+	d := tcp.Default()
+	return map[string]string{
+		"sndbuf": "as the congestion window needs", "rcvbuf": "as the reader needs", "mss": "what the MTU allows", "log": "0", "ttl": fmt.Sprint(d.TTL),
+		"nodelay": "False", "keepalive": "False", "user_timeout": fmt.Sprintf("False, which allows %d retransmissions", d.MaxRetries),
+		"delayed_ack": d.DelayedAck.String(), "time_wait": d.TimeWait.String() + " (RFC 9293: 4m, Linux: 60s)", "rto_initial": d.RTOInitial.String(),
+		"rto_min": d.RTOMin.String(), "timestamps": "True", "sack": "True", "ecn": "only if the peer requests it", "pacing": "True", "mtu_probing": "True",
+		"congestion": fmt.Sprintf("%q", d.Congestion),
+	}
+}
+
+// optionWords returns the names and descriptions of options, sorted, with their defaults if usual has them.
+func optionWords(options map[string]tcpOption, usual map[string]string) [][2]string {
 	var list [][2]string
 	for _, n := range slices.Sorted(maps.Keys(options)) {
-		list = append(list, [2]string{n + "=", options[n].doc})
+		text := options[n].doc
+		if usual[n] != "" {
+			text += "; by default " + usual[n]
+		}
+		list = append(list, [2]string{n + "=", text})
 	}
 	return list
 }

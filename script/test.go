@@ -5,17 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
-	"smolsh/phy"
 	"smolsh/script/task"
 	"smolsh/script/testcase"
 	"smolsh/stack/clock"
-	"smolsh/stack/wire"
 )
 
 // A Failure describes why a test failed, and where.
@@ -331,69 +328,4 @@ func (s *Session) failure(err error) *Failure {
 		f.Message = err.Error()
 	}
 	return f
-}
-
-// LastPackets returns the last n packets seen by the hosts of the session's virtual labs and by its own host, in order,
-// as trace prints them. With marked it returns only packets that a rule lost, changed, copied or delayed. Where the script has labs of
-// its own, it omits what the shell's own hosts say by themselves: discovery and reports of groups.
-func (s *Session) LastPackets(n int, marked bool) []string {
-	type line struct {
-		order uint64
-		text  func(verdict string) string
-		said  string
-		idle  bool // discovery or a report of the shell's own hosts
-	}
-	var lines []line
-	others := false // packets of the script's own labs are among them
-	for h, r := range s.watching.recent {
-		var list []seen
-		h.do(func(clock.Instant) { list = r.all() })
-		t := &tracer{s: s, name: s.prefix(h)}
-		own := h.lab == s.local.lab
-		others = others || !own && len(list) > 0
-		for i := range list {
-			p := &list[i]
-			what := t.line(p.head[:p.n], p.medium, p.gso)
-			if marked && p.marks == (phy.Marks{}) && !strings.Contains(p.verdict.String(), ": fault ") {
-				continue
-			}
-			lines = append(lines, line{p.order, func(v string) string { return t.text(p.now, p.iface, p.dir, p.head[:p.n], p.medium, what, v) },
-				p.marks.After(p.verdict.String()), own && isDiscovery(p.head[:p.n], p.medium)})
-		}
-	}
-	lines = slices.DeleteFunc(lines, func(l line) bool { return others && l.idle })
-	slices.SortFunc(lines, func(a, b line) int { return int(int64(a.order - b.order)) })
-	lines = lines[max(0, len(lines)-n):]
-	out := make([]string, len(lines))
-	widest := 0
-	for _, l := range lines {
-		widest = max(widest, utf8.RuneCountInString(l.text("")))
-	}
-	at := s.watching.verdictAt.Swap(int32(min(widest+2, verdictColumn)))
-	for i, l := range lines {
-		out[i] = l.text(l.said)
-	}
-	s.watching.verdictAt.Store(at)
-	return out
-}
-
-// isDiscovery reports whether a packet is of neighbour discovery or MLD.
-func isDiscovery(b []byte, m phy.Medium) bool {
-	if m == phy.MediumEthernet {
-		eth, payload, err := wire.ParseEthernet(b)
-		if err != nil || eth.Type != wire.EtherTypeIPv6 {
-			return false
-		}
-		b = payload
-	}
-	ip, err := wire.IPv6{}, error(nil)
-	if b, err = ip.Parse(b); err != nil {
-		return false
-	}
-	proto, b := wire.UpperLayer(ip.NextHeader, b)
-	if proto != wire.ProtocolICMPv6 || len(b) == 0 {
-		return false
-	}
-	t := wire.ICMPv6Type(b[0])
-	return wire.ICMPv6ListenerQuery <= t && t <= wire.ICMPv6Redirect || t == wire.ICMPv6ListenerReportVersion2
 }

@@ -20,6 +20,7 @@ import (
 type tracer struct {
 	s      *Session
 	name   string // printed in front of the device where there are several hosts
+	only   string // name of the host's interface if it has one, which narrow terminals omit; "" to print the name everywhere
 	lab    bool   // true for a trace of a lab's hosts: each frame is printed once, with the host's name in front of the device's
 	seqs   packet.Sequences
 	filter *chooser
@@ -89,7 +90,7 @@ func (c *call) traceFilter(w *task.World) (f *chooser, stop bool, err error) {
 	}
 	if v != nil && v != starlark.None {
 		if _, err := registry.KindPattern.Convert(v); err != nil {
-			return nil, false, c.errorf("argument 1 (filter) is %s, or False, got %s", registry.KindPattern.Describe(), v.Type())
+			return nil, false, c.errorf("argument 1 (filter) is %s, or False, got %s", registry.KindPattern.Describe(), v.Type()+registry.InQuotes(v))
 		}
 	}
 	f, err = c.filter(w)
@@ -140,6 +141,7 @@ func (s *Session) traceLast(h *hostValue, f *chooser, n int, absolute bool) star
 	var lines []string
 	var packets []starlark.Value
 	h.do(func(clock.Instant) { // on the owner's goroutine, since a line may read a connection
+		t.only = onlyInterface(h.h.Host)
 		for i := range list {
 			p := &list[i]
 			// Even a packet that is not printed passes line: it may begin a connection, to which later numbers are
@@ -205,8 +207,8 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 	if t.lab {
 		name = ev.Host.Name() + "."
 	}
-	line := t.lineOf(name, ev.Now, ev.Iface.Name(), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
-	said := injected(ev)
+	line := t.lineOf(name, ev.Now, ev.Iface.Name(), onlyInterface(ev.Host), ev.Dir, ev.Frame.Bytes(), medium, what, ev.Frame.Marks.After(ev.Verdict.String()))
+	said := t.injected(ev)
 	if said != "" && ev.Dir == stack.TX {
 		t.s.out.Offer([]byte(said))
 	}
@@ -218,16 +220,32 @@ func (t *tracer) packet(ev *stack.PacketEvent) {
 
 // text returns the whole line of a packet. b is the packet, or its head.
 func (t *tracer) text(now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
-	return t.lineOf(t.name, now, iface, dir, b, m, what, verdict)
+	return t.lineOf(t.name, now, iface, t.only, dir, b, m, what, verdict)
 }
 
-// lineOf returns the whole line of a packet of the host with the prefix name.
-func (t *tracer) lineOf(name string, now clock.Instant, iface string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
+// onlyInterface returns the name of a host's interface if it has one besides its loop, "" otherwise.
+func onlyInterface(h *stack.Host) string {
+	name := ""
+	for _, i := range h.Ifaces() {
+		switch {
+		case i.Loop():
+		case name != "":
+			return ""
+		default:
+			name = i.Name()
+		}
+	}
+	return name
+}
+
+// lineOf returns the whole line of a packet of the host with the prefix name. b is the packet, or its head, and only the name of the
+// host's interface if it has one.
+func (t *tracer) lineOf(name string, now clock.Instant, iface, only string, dir stack.Dir, b []byte, m phy.Medium, what, verdict string) string {
 	arrow := "< "
 	if dir == stack.TX {
 		arrow = " >"
 	}
-	return t.s.line(packetLine{at: now.String(), host: name, dev: iface, arrow: arrow, what: what, hue: t.s.protocolHue(b, m), verdict: verdict})
+	return t.s.line(packetLine{at: now.String(), host: name, dev: iface, alone: iface == only, arrow: arrow, what: what, hue: t.s.protocolHue(b, m), verdict: verdict})
 }
 
 func (t *tracer) line(b []byte, m phy.Medium, gso int) string {
@@ -238,9 +256,10 @@ func (t *tracer) line(b []byte, m phy.Medium, gso int) string {
 	return s
 }
 
-// injected returns the text about a packet that a fault rule dropped.
-func injected(ev *stack.PacketEvent) string {
-	if ev.Verdict.Kind != stack.Dropped {
+// injected returns the text about a packet that a rule of the command line dropped, such as --drop-chance. Packets that fault() drops have only
+// their verdict.
+func (t *tracer) injected(ev *stack.PacketEvent) string {
+	if ev.Verdict.Kind != stack.Dropped || len(t.s.watching.middleware.rules) == 0 {
 		return ""
 	}
 	side := "rx"
@@ -256,8 +275,6 @@ func injected(ev *stack.PacketEvent) string {
 		return side + ": dropping a packet because of rate limiting"
 	case drop.FaultLimit:
 		return side + ": dropping a packet because too many are held back"
-	case drop.FaultMatch:
-		return side + ": dropping a packet that a rule names"
 	}
 	return ""
 }

@@ -67,6 +67,7 @@ func (s *Session) statements(t *taskValue, name string, f *syntax.File, show boo
 	for _, stmt := range f.Stmts {
 		if show {
 			s.prompt.running, _ = stmt.Span()
+			s.prompt.told = ""
 		}
 		if x, ok := stmt.(*syntax.ExprStmt); ok && show {
 			err = s.typedExpr(t, name, x.X, known)
@@ -98,7 +99,13 @@ func (s *Session) typedExpr(t *taskValue, name string, x syntax.Expr, known func
 	if s.prompt.shown != "" && v == starlark.String(s.prompt.shown) || s.prompt.printed != nil && v == s.prompt.printed {
 		return nil
 	}
-	if text := s.display(v); text != "" {
+	text := s.display(v)
+	if again, ok := v.(redisplayer); ok {
+		if _, called := x.(*syntax.CallExpr); !called {
+			text = again.redisplay(s)
+		}
+	}
+	if text != "" {
 		s.out.Print(text)
 	}
 	return nil

@@ -42,6 +42,15 @@ var valueTypes = []registry.ValueType{
 		{"retransmits", "segments retransmitted, None for dir=\"down\""}, {"dir", `"up" or "down"`}, {"peer", "the other end's address and port"},
 		{"intervals", "a table with a row for each second"},
 	}},
+	{Name: "info", Doc: "The variables of a TCP connection, of conn.info() and in sockets(info=True).", Fields: infoWords()},
+	{Name: "result", Doc: "The result of ping(), arping(), ndping() or traceroute(), which have printed it.", Fields: [][2]string{
+		{"sent", "requests sent"}, {"received", "requests answered"}, {"loss", "the part of the requests without a reply, 0 to 1"},
+		{"min", "the shortest round trip in seconds, None without a reply"}, {"avg", "the mean round trip in seconds"}, {"max", "the longest round trip in seconds"},
+		{"mdev", "ping: the mean deviation of the round trips in seconds"}, {"replies", "a list of structs, one for each reply, with its time in seconds"},
+		{"again", "ping: replies to a request that had one already"}, {"error", "why no reply came, None if that is not known"},
+		{"hwaddr", "arping, ndping: the station's hardware address, None without a reply"}, {"stations", "arping, ndping: every hardware address that replied"},
+		{"reached", "traceroute: whether the host replied"}, {"hops", "traceroute: a list of structs, one for each hop, with its times in seconds"},
+	}},
 	{Name: "task", Doc: "A task that spawn(), after() or every() has started.", Fields: [][2]string{
 		{"id", "its number in tasks()"}, {"name", "its name"}, {"done", "whether it has ended"},
 		{"result", "the result of its function"}, {"error", "the error of its function, None without an error"},
@@ -131,6 +140,7 @@ var namespaceWords = map[string]string{
 	"http": "HTTP/1.1 over this host's TCP.", "assert": "Assertions: each fails the script unless its condition holds.",
 	"raw": "Sockets for the packets of one IP protocol.", "frames": "Sockets for whole Ethernet frames.",
 	"kernel": "The operating system's stack.", "kernel.tcp": "TCP sockets of the operating system.", "kernel.udp": "UDP sockets of the operating system.",
+	"kernel.measure": "The other end of measure() in the operating system's stack.",
 }
 
 // aliases are other names of builtins.

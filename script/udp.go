@@ -56,7 +56,7 @@ func udpBuiltins() []*builtin {
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint", Result: "int",
 			Doc: "Send a datagram; a socket that is not connected needs to=.", Example: open + `u.send("hi")`, Fn: udpSend},
 		{Name: "udp_socket.recv", Sig: "timeout=", Kinds: "duration", Result: "struct", Fields: "data src",
-			Doc: "Wait for the next datagram and return it.", Example: open + `u.send("hi"); u.recv(timeout="1s").src`, Fn: udpRecv},
+			Doc: "Wait for the next datagram and return it: data is bytes, src the sender's address and port.", Example: open + `u.send("hi"); u.recv(timeout="1s").src`, Fn: udpRecv},
 		{Name: "udp_socket.set", Sig: "ttl=, df=", Kinds: "int:1..255 bool", Args: "ttl: time to live or hop limit of datagrams; df: whether datagrams longer than the path MTU are refused (too big) instead of fragmented",
 			Doc: "Change the socket's options.", Example: open + `u.set(ttl=1, df=True)`, Fn: udpSet},
 		{Name: "udp_socket.join", Sig: "group, dev=None", Kinds: "ip any", Args: `group: a multicast address, 224.0.0.0 to 239.255.255.255 or ff00::/8; dev: an interface's name or row, instead of a zone such as "ff02::1:3%eth0"`,

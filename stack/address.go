@@ -15,6 +15,51 @@ func unicast(a netip.Addr) bool {
 	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.Is4In6()
 }
 
+// CheckStation returns an error that says why a is not the address of one station, for instance because it is a group's. Loopback
+// addresses are stations'.
+func CheckStation(a netip.Addr) error {
+	switch {
+	case !a.IsValid():
+		return invalid("not an address")
+	case a.IsUnspecified():
+		return invalid("the unspecified address, which is no station's")
+	case a.IsMulticast():
+		return invalid("a multicast group, which is no station's address")
+	case a.Is4In6():
+		return invalid("an IPv4-mapped address, which is no station's: write %v", a.Unmap())
+	case a == limitedBroadcast:
+		return invalid("the limited broadcast address, which is no station's")
+	case !unicast(a):
+		return invalid("reserved, and no station's address")
+	}
+	return nil
+}
+
+// CheckAddr returns an error that says why no interface other than a loop can have the address p. The error matches ErrInvalid.
+func CheckAddr(p netip.Prefix) error {
+	if p.IsValid() && p.Addr().IsLoopback() {
+		return invalid("a loopback address, which only lo has")
+	}
+	return checkPrefix(p)
+}
+
+// checkPrefix returns an error that says why no interface can have the address p.
+func checkPrefix(p netip.Prefix) error {
+	a := p.Addr()
+	if err := CheckStation(a); err != nil {
+		return err
+	}
+	switch {
+	case !p.IsValid():
+		return invalid("not an address with a prefix length")
+	case a.Is4() && p.Bits() <= 30 && a == p.Masked().Addr():
+		return invalid("the address of the network %v itself, which is no station's", p.Masked())
+	case a.Is4() && p.Bits() <= 30 && a == lastAddr(p):
+		return invalid("the broadcast address of the network %v, which is no station's", p.Masked())
+	}
+	return nil
+}
+
 // needsZone reports whether an address is unique on one link only: an IPv6 address of link-local scope (RFC 4007 §6).
 func needsZone(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 

@@ -46,10 +46,14 @@ func (h *Host) newDatagram(now clock.Instant, src, dst netip.Addr, n int, dontFr
 		return nil, datagramRoute{}, ErrNoRoute // 127/8 and ::1 never leave the host (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)
 	}
 	length := version.headerLen() + n
-	fits := length <= h.net.paths.Within(now, dst, way.iface.mtuOf(version))
+	mtu := h.net.paths.Within(now, dst, way.iface.mtuOf(version))
+	fits := length <= mtu
 	if !fits && (dontFragment || length > version.maxPacket()) {
 		h.countIP(version, mib.IPFragFails)
-		return nil, datagramRoute{}, ErrTooBig
+		if !dontFragment {
+			mtu = version.maxPacket()
+		}
+		return nil, datagramRoute{}, &TooBigError{length, mtu}
 	}
 	if way.iface.out.datagrams.n >= h.limits.SendQueue {
 		h.countRefused(limitSendQueue)

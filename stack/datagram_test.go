@@ -172,7 +172,7 @@ func TestUDPErrors(t *testing.T) {
 		t.Errorf("taken port: %v", err)
 	}
 	u.SetDontFragment(true)
-	if err := u.Send(n.now, make([]byte, 1473), port(ipB, 7)); err != ErrTooBig {
+	if err := u.Send(n.now, make([]byte, 1473), port(ipB, 7)); !errors.Is(err, ErrTooBig) {
 		t.Errorf("1473 octets: %v", err)
 	}
 	if err := u.Send(n.now, make([]byte, 1472), port(ipB, 7)); err != nil {
@@ -317,9 +317,9 @@ func TestRouteByGateway(t *testing.T) {
 		}
 	}
 	want := []RouteInfo{
-		{Dst: netip.MustParsePrefix("10.0.0.0/24"), Dev: "eth0", Proto: RouteConnected, Expires: clock.Never},
-		{Dst: netip.MustParsePrefix("192.0.2.0/24"), Gateway: ipC, Dev: "eth0", Proto: RouteStatic, Expires: clock.Never},
-		{Dst: netip.MustParsePrefix("0.0.0.0/0"), Gateway: ipA, Dev: "eth0", Proto: RouteStatic, Expires: clock.Never},
+		{Dst: netip.MustParsePrefix("10.0.0.0/24"), Dev: "eth0", State: "UP", Proto: RouteConnected, Expires: clock.Never},
+		{Dst: netip.MustParsePrefix("192.0.2.0/24"), Gateway: ipC, Dev: "eth0", State: "UP", Proto: RouteStatic, Expires: clock.Never},
+		{Dst: netip.MustParsePrefix("0.0.0.0/0"), Gateway: ipA, Dev: "eth0", State: "UP", Proto: RouteStatic, Expires: clock.Never},
 	}
 	got := h.RouteInfos()
 	if len(got) != len(want) {

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -31,6 +32,31 @@ var (
 	ErrNoRoute     = tcp.ErrNetUnreach               // no route to the destination
 	ErrHostUnreach = tcp.ErrHostUnreach              // the neighbour does not answer
 )
+
+// TooBigError is the error of a datagram or frame that is too long to be sent. errors.Is matches it with ErrTooBig.
+type TooBigError struct {
+	Length int // octets of the datagram with its IP header, or of the frame
+	Most   int // the largest Length that could have been sent
+}
+
+// Error gives both lengths.
+func (e *TooBigError) Error() string {
+	return fmt.Sprintf("%v: %d octets with headers, at most %d", ErrTooBig, e.Length, e.Most)
+}
+
+// Is implements the match with ErrTooBig.
+func (e *TooBigError) Is(target error) bool { return target == ErrTooBig }
+
+// InvalidError is an error that says what is wrong with an argument. errors.Is matches it with ErrInvalid.
+type InvalidError struct{ Why string }
+
+// Error returns the reason.
+func (e *InvalidError) Error() string { return e.Why }
+
+// Is implements the match with ErrInvalid.
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+func invalid(format string, args ...any) error { return &InvalidError{fmt.Sprintf(format, args...)} }
 
 // ZoneError is the error of an address of link-local scope that names no interface with IPv6, where the host can't choose one itself
 // (RFC 4007 §6). errors.Is matches it with ErrZone.

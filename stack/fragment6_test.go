@@ -3,6 +3,7 @@ package stack
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -274,7 +275,7 @@ func TestFragments6(t *testing.T) {
 					t.Fatalf("of an echo of %d octets %d came back", size, len(got))
 				}
 			}
-			if err := from.Send(n.now, make([]byte, most+1), port(ip6B, 7)); err != ErrTooBig {
+			if err := from.Send(n.now, make([]byte, most+1), port(ip6B, 7)); !errors.Is(err, ErrTooBig) {
 				t.Errorf("more than fits a datagram: %v", err)
 			}
 			if sent, came := counterOf(t, a, "Ip6FragCreates"), counterOf(t, b, "Ip6ReasmReqds"); sent != came || sent < 50 {

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -46,7 +47,7 @@ func TestFragments(t *testing.T) {
 					t.Fatalf("of an echo of %d octets %d came back: %v", size, k, err)
 				}
 			}
-			if err := from.Send(n.now, make([]byte, maxMTU-27), port(ipB, 7)); err != ErrTooBig {
+			if err := from.Send(n.now, make([]byte, maxMTU-27), port(ipB, 7)); !errors.Is(err, ErrTooBig) {
 				t.Errorf("more than fits a datagram: %v", err)
 			}
 			wantCounter(t, a, "IpFragOKs", 10) // all except the two that fit into the MTU

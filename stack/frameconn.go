@@ -86,7 +86,7 @@ func (h *Host) SendFrame(now clock.Instant, i *Iface, frame []byte) error {
 	case len(frame) < wire.EthernetLen:
 		return ErrInvalid
 	case len(frame) > i.MTU()+wire.EthernetLen+wire.VLANTagsLen(frame):
-		return ErrTooBig
+		return &TooBigError{len(frame), i.MTU() + wire.EthernetLen + wire.VLANTagsLen(frame)}
 	case !i.up:
 		return ErrDown
 	case i.out.datagrams.n >= h.limits.SendQueue:

@@ -271,14 +271,18 @@ func (n *ifaceAddr) connects() bool { return n.origin == OriginManual && !needsZ
 
 // checkAddr returns the error that AddAddr would return for p.
 func (i *Iface) checkAddr(p netip.Prefix) error {
-	a := p.Addr()
+	check := CheckAddr
+	if i.loop {
+		check = checkPrefix
+	}
+	if err := check(p); err != nil {
+		return err
+	}
 	switch {
-	case !p.IsValid() || !unicast(a) || a.IsLoopback() && !i.loop || a.Is6() && i.MTU() < wire.MinMTU6:
-		return ErrInvalid
-	case i.host.net.localAddrs[i.ownScope(a)] != nil:
+	case p.Addr().Is6() && i.MTU() < wire.MinMTU6:
+		return invalid("IPv6 needs an MTU of %d octets or more, and %s has %d", wire.MinMTU6, i.name, i.MTU())
+	case i.host.net.localAddrs[i.ownScope(p.Addr())] != nil:
 		return ErrExists
-	case a.Is4() && p.Bits() <= 30 && (a == lastAddr(p) || a == p.Masked().Addr()):
-		return ErrInvalid
 	}
 	return nil
 }

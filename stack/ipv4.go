@@ -37,10 +37,10 @@ func (h *Host) checkIPv4Addresses(p *packet, linkGroup bool) drop.Reason {
 	}
 	switch {
 	case dst.IsMulticast():
+		h.count(mib.IPInMcastPkts)
 		if !h.findMembers(p) {
 			return drop.MulticastUnknown
 		}
-		h.count(mib.IPInMcastPkts)
 	case i.isBroadcast(dst):
 		p.broadcast = true
 	case dst.IsLoopback() || !unicast(dst):

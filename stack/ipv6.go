@@ -119,10 +119,10 @@ func (h *Host) checkIPv6Addresses(p *packet, linkGroup bool) drop.Reason {
 		if groupScope(dst) <= scopeInterface { // RFC 4291 §2.7: scope 0 is reserved, scope 1 never leaves a node
 			return drop.MartianDest
 		}
+		h.countIP(ipv6, mib.IPInMcastPkts)
 		if !h.findMembers(p) {
 			return drop.MulticastUnknown
 		}
-		h.countIP(ipv6, mib.IPInMcastPkts)
 	case dst.IsLoopback() || !unicast(dst):
 		return drop.MartianDest
 	case h.net.localAddrs[dst] == nil:

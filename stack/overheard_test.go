@@ -67,6 +67,14 @@ func TestOverheard(t *testing.T) {
 	if sent := drain(h, now, i); len(sent) > 0 {
 		t.Errorf("%d answers", len(sent))
 	}
+	// RFC 4293: a datagram to a group counts as such, whether or not the host is its member.
+	for name, want := range map[string]uint64{"Ip6InMcastPkts": 13, "IpInMcastPkts": 3} {
+		for _, c := range h.CounterInfos() {
+			if c.Name == name && c.Value < want {
+				t.Errorf("%s %d, want %d", name, c.Value, want)
+			}
+		}
+	}
 	h.SetForwarding(now, true)
 	if v := h.Receive(now, i, mldFrame(llA, wire.AllRouters6, done)); v.String() != mld {
 		t.Errorf("a done message at a router: %v", v)

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -120,7 +121,7 @@ func TestDatagramsOverNarrowPath(t *testing.T) {
 		}
 	}
 	u.SetDontFragment(true)
-	if err := u.Send(n.now, octets(1233), port(far6, 7)); err != ErrTooBig {
+	if err := u.Send(n.now, octets(1233), port(far6, 7)); !errors.Is(err, ErrTooBig) {
 		t.Errorf("one that must not be cut: %v", err)
 	}
 	if err := u.Send(n.now, octets(1232), port(far6, 7)); err != nil {

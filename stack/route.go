@@ -11,7 +11,7 @@ import (
 )
 
 // AddRoute adds a route to dst by the gateway gw, or an on-link route if gw is zero. If i is nil, the interface is that
-// of a link-local gateway's zone, or of the longest on-link route to the gateway. Errors: ErrExists, ErrInvalid, ErrZone, and
+// of a link-local gateway's zone, or of the longest on-link route to the gateway. Errors: ErrExists, an InvalidError, ErrZone, and
 // ErrNoRoute if no on-link route reaches the gateway.
 func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 	if needsZone(gw) {
@@ -23,11 +23,9 @@ func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 		}
 		i = h.net.inZone(gw)
 	}
-	badGateway := gw.IsValid() && (!unicast(gw) || gw.IsLoopback() || h.net.localAddrs[gw] != nil || gw.Is4() != dst.Addr().Is4())
-	if !dst.IsValid() || dst.Addr().Is4In6() || badGateway || !gw.IsValid() && i == nil {
-		return ErrInvalid
+	if err := h.checkRoute(dst, gw, i); err != nil {
+		return err
 	}
-	dst = dst.Masked()
 	if i == nil {
 		r := h.net.routes.OnLink(gw)
 		if r == nil {
@@ -35,11 +33,46 @@ func (h *Host) AddRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
 		}
 		i = h.net.ifaces[r.Out]
 	}
+	if gw.Is4() && i.isBroadcast(gw) {
+		return invalid("the gateway %v is the network's or broadcast address of a network of %s, which is no station's", gw, i.name)
+	}
 	if h.net.routes.Has(dst) {
 		return ErrExists
 	}
 	h.net.routes.Add(route.Route{Dst: dst, Gateway: gw, Out: int(i.index)})
 	h.net.epoch++
+	return nil
+}
+
+// checkRoute returns an error that says why a route to dst by the gateway gw, or on the link of i, can't be.
+func (h *Host) checkRoute(dst netip.Prefix, gw netip.Addr, i *Iface) error {
+	switch {
+	case !dst.IsValid():
+		return invalid("not an address with a prefix length")
+	case dst.Addr().Is4In6():
+		return invalid("an IPv4-mapped address")
+	case dst != dst.Masked():
+		return invalid("it has bits beyond its length %d: write %v for the network, %v for the address", dst.Bits(), dst.Masked(), dst.Addr())
+	case !gw.IsValid() && i == nil:
+		return invalid("neither a gateway nor an interface")
+	case !gw.IsValid():
+		return nil
+	}
+	if err := CheckStation(gw); err != nil {
+		return invalid("the gateway %v is %v", gw, err)
+	}
+	switch {
+	case gw.IsLoopback():
+		return invalid("the gateway %v is a loopback address", gw)
+	case h.net.localAddrs[gw] != nil:
+		return invalid("the gateway %v is the host's own address", gw)
+	case gw.Is4() != dst.Addr().Is4():
+		return invalid("the gateway %v is of another family", gw)
+	case dst.Bits() > 0 && dst.Addr().IsLoopback():
+		return invalid("loopback addresses stay on the host, and are behind no gateway")
+	case dst.Bits() > 0 && dst.Addr().IsMulticast():
+		return invalid("multicast groups are on the link of an interface, and behind no gateway: say dev= without a gateway")
+	}
 	return nil
 }
 
@@ -59,6 +92,7 @@ type RouteInfo struct {
 	Dst        netip.Prefix
 	Gateway    netip.Addr // zero: on link
 	Dev        string
+	State      string        // state of the interface, as Iface.State returns it; a route is not used unless that is UP
 	Proto      string        // what has added the route: a value of RouteStatic and its like
 	Preference string        // of a route from a router: low, medium or high (RFC 4191 §2.1); "" for others
 	Expires    clock.Instant // time at which a route from a router ends; clock.Never for others, and for one that does not end
@@ -77,7 +111,7 @@ func (h *Host) RouteInfos() []RouteInfo {
 	var infos []RouteInfo
 	for _, r := range h.net.routes.All() {
 		i := h.net.ifaces[r.Out]
-		info := RouteInfo{Dst: r.Dst, Gateway: r.Gateway, Dev: i.name, Proto: RouteStatic, Expires: clock.Never}
+		info := RouteInfo{Dst: r.Dst, Gateway: r.Gateway, Dev: i.name, State: i.State(), Proto: RouteStatic, Expires: clock.Never}
 		switch {
 		case r.Connected:
 			info.Proto = RouteConnected

@@ -86,6 +86,9 @@ func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
 		return deviceFault(d, err)
 	}
 	l.devices = append(l.devices, dev)
+	if err := o.checkMTU(d.Name, dev.Capabilities().MTU); err != nil {
+		return err
+	}
 	if o.shareAddress {
 		return o.share(l, d, dev)
 	}
@@ -95,11 +98,17 @@ func (o *options) raw(l *shellLab, d device, addrs []netip.Prefix) error {
 	return nil
 }
 
+// maxTAP is the largest MTU of a TAP that the kernel allows, in octets.
+const maxTAP = 65521
+
 func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
 	name := d.Name
 	_, missing := net.InterfaceByName(name)
 	if missing == nil && len(o.kernelAddrs) > 0 {
 		return usageError("--kernel-addr: %s exists already, and its kernel's end is left as it is", name)
+	}
+	if missing != nil && d.Kind == "tap" && o.mtu > maxTAP {
+		return usageError("--mtu: a TAP takes packets of %d octets at most, not %d", maxTAP, o.mtu)
 	}
 	dev, err := tap.Open(name, tap.Options{TUN: d.Kind == "tun"})
 	if err != nil {
@@ -116,6 +125,9 @@ func (o *options) tap(l *shellLab, d device, addrs []netip.Prefix) error {
 		if err := dev.Refresh(); err != nil {
 			return deviceError(err)
 		}
+	}
+	if err := o.checkMTU(name, dev.Capabilities().MTU); err != nil {
+		return err
 	}
 	if len(o.addrs) == 0 && dev.Capabilities().MTU < wire.MinMTU6 {
 		addrs = ofIPv4(addrs)

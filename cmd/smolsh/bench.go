@@ -81,7 +81,7 @@ func parseBench(args []string) (*benchOptions, error) {
 			o.help = true
 			return o, nil
 		}
-		return nil, usageError("bench: %v (smolsh bench --help lists the flags)", err)
+		return nil, flagError("bench ", f, err)
 	}
 	if f.NArg() > 0 {
 		return nil, usageError("bench: it takes flags only, got %q (--run chooses measurements)", f.Arg(0))

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -67,6 +69,9 @@ func (o *benchOptions) run(stdout io.Writer) (status int, err error) {
 	}
 	if err == nil && len(r.Failures) > 0 {
 		return statusFailed, nil
+	}
+	if err == nil && len(r.Results) == 0 {
+		return 0, deviceError(errors.New("bench: nothing was measured: " + cmp.Or(noNetwork, "everything is missing")))
 	}
 	return 0, err
 }

@@ -28,7 +28,13 @@ func writeCompletion(args []string, stdout io.Writer) error {
 		_, err := fmt.Fprintln(stdout, completionUsage)
 		return err
 	}
-	if len(args) != 1 || !slices.Contains(completionShells, args[0]) {
+	switch {
+	case len(args) > 1:
+		return usageError("completion: it takes one shell, got %q as well\n%s", args[1], completionUsage)
+	case len(args) == 1 && !slices.Contains(completionShells, args[0]):
+		return usageError("completion: there is none for %s, only for %s\n%s", args[0], list(completionShells), completionUsage)
+	}
+	if len(args) == 0 {
 		return usageError("completion: say for which shell\n%s", completionUsage)
 	}
 	write := map[string]func(b *strings.Builder){"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}

@@ -32,6 +32,9 @@ func writeDoc(args []string, stdout io.Writer) error {
 			fmt.Fprintln(stdout, docUsage)
 			return nil
 		}
+		if args[0] != "" && args[0][0] == '-' {
+			return usageError("doc: unknown flag: %s\n%s", args[0], docUsage)
+		}
 		return usageError("doc: it takes one name\n%s", docUsage)
 	}
 	name := ""

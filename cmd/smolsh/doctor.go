@@ -2,17 +2,21 @@ package main
 
 import (
 	"io"
+	"strings"
 
 	"smolsh/cmd/smolsh/doctor"
 )
 
 // doctor implements `smolsh doctor`. It checks whether the machine allows the private lab, or each device that is named
-// before or after the verb. The status is statusDevice if a check fails.
+// before or after the verb, there also by an interface's name alone. The status is statusDevice if a check fails.
 func (o *options) doctor(stdout, _ io.Writer) (status int, err error) {
 	for _, s := range o.args {
 		d, err := parseDevice(s)
+		if kind := doctor.KindOf(s); err != nil && kind != "" { // an interface of the machine without its kind
+			d, err = device{kind, s}, nil
+		}
 		if err != nil {
-			return 0, err
+			return 0, usageError("%s", strings.Replace(err.Error(), "--device: ", "doctor: ", 1))
 		}
 		o.devices = append(o.devices, d)
 	}

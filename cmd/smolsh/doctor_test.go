@@ -116,6 +116,8 @@ func TestDoctor(t *testing.T) {
 		}), "doctor tap:tap0", 3, "as root: nft insert rule ip6 mine guard iifname \"tap0\" accept\n"},
 		{"no IPv6", func() { sysctlSet(t, "net/ipv6/conf/tap0/disable_ipv6", "1") }, "doctor tap:tap0", 0,
 			"note  tap0            the kernel's end speaks no IPv6\n                      as root: sysctl net.ipv6.conf.tap0.disable_ipv6=0\n"},
+		{"no kind", func() {}, "doctor tap0", 0, "note  tap0            the kernel's end speaks no IPv6\n                      as root: sysctl net.ipv6.conf.tap0.disable_ipv6=0\n"},
+		{"an interface of the kernel", func() {}, "doctor lo", 0, "ok    lo              may be opened, mtu 65536\nok    lo              the link is up\n"},
 		{"the wrong kind", func() {}, "doctor tun:tap0", 3, "FAIL  tap0            tap0 is a tap, not a tun\n                      smolsh --device tap:tap0\n"},
 		{"busy", func() { holder = start(t, "-c", `print("held"); sleep("5m")`); holder.said("held") }, "doctor tap:tap0", 3,
 			"(smolsh)\n                      end that one, or take another: --device tap:tap1\n"},

@@ -13,6 +13,7 @@ import (
 	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy/fault"
 	"smolsh/script"
+	"smolsh/stack"
 	"smolsh/stack/lab"
 	"smolsh/stack/wire"
 )
@@ -68,8 +69,8 @@ func (o *options) usage() string {
 
 // unchecked holds the values of flags that need more checks than their type.
 type unchecked struct {
-	devices, addrs, kernelAddrs, gateways []string
-	mac                                   string
+	devices, addrs, kernelAddrs, gateways, pcaps []string
+	mac                                          string
 }
 
 func parseFlags(argv []string) (*options, error) {
@@ -79,7 +80,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.SetInterspersed(false)
 	o.flags = f
 	f.StringArrayVarP(&o.commands, "command", "c", nil, "run the statements in `TEXT`; several run one after the other")
-	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a new network namespace (the default; sim if that is not possible); tap:NAME; tun:NAME; raw:NAME, an interface of the kernel; switch:PATH, a switch that smolsh switch PATH serves; sim, a virtual lab; loopback")
+	f.StringArrayVar(&r.devices, "device", nil, "`KIND[:NAME]`: lab, a TAP in a new network namespace (the default; sim if that is not possible and no --device is given); tap:NAME; tun:NAME; raw:NAME, an interface of the kernel; switch:PATH, a switch that smolsh switch PATH serves; sim, a virtual lab; loopback")
 	f.StringArrayVar(&o.switchUsers, "switch-user", nil, "`USER` may also serve the switch of switch:PATH, as you and root may; repeatable")
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address with prefix length, `CIDR`; repeatable (default 192.168.69.1/24 and fdaa::1/64; none on raw, which then only receives)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, with prefix length, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
@@ -97,7 +98,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.IntVar(&o.txRate, "tx-rate-limit", 0, "number of `PACKETS` that may be sent per shaping interval")
 	f.IntVar(&o.rxRate, "rx-rate-limit", 0, "number of `PACKETS` that may be received per shaping interval")
 	f.IntVar(&o.shaping, "shaping-interval", 50, "time after which the rate limits' buckets are full again, in `MS`")
-	f.StringVar(&o.pcap, "pcap", "", "write every packet of every host to `FILE`, once, as its sender sent it: pcapng, or classic pcap if the name ends in .pcap")
+	f.StringArrayVar(&r.pcaps, "pcap", nil, "write every packet of every host to `FILE`, once, as its sender sent it: pcapng, or classic pcap if the name ends in .pcap; - is standard output, and the script's own output is then on standard error")
 	f.BoolVar(&o.noFiles, "no-files", false, "scripts may use no files and run no programs, except that they may load() from their own folder and read files that the command line names")
 	f.BoolVar(&o.trace, "trace", false, "print a line for each packet, of every lab of the script")
 	f.BoolVar(&o.version, "version", false, "print the version")
@@ -106,16 +107,18 @@ func parseFlags(argv []string) (*options, error) {
 			o.help = true
 			return o, nil
 		}
-		return nil, usageError("%v (smolsh --help lists the flags)", err)
+		return nil, flagError("", f, err)
 	}
 	if err := o.check(&r); err != nil {
 		return nil, err
 	}
 	o.positional(f)
 	if o.verb != "doctor" { // which also takes devices as arguments
-		return o, o.checkShared()
+		if err := o.checkShared(); err != nil {
+			return o, err
+		}
 	}
-	return o, nil
+	return o, o.checkBefore(o.verb)
 }
 
 // newFlagSet returns an empty set of flags. Its usage keeps the flags' order. It prints nothing itself: execute prints
@@ -171,10 +174,11 @@ func (o *options) check(r *unchecked) error {
 		}
 		o.devices = append(o.devices, d)
 	}
-	if o.addrs, err = prefixes("addr", r.addrs); err != nil {
+	loops := o.onlyOn("loopback")
+	if o.addrs, err = prefixes("addr", r.addrs, loops); err != nil {
 		return err
 	}
-	if o.kernelAddrs, err = prefixes("kernel-addr", r.kernelAddrs); err != nil {
+	if o.kernelAddrs, err = prefixes("kernel-addr", r.kernelAddrs, false); err != nil {
 		return err
 	}
 	for _, s := range r.gateways {
@@ -200,7 +204,13 @@ func (o *options) check(r *unchecked) error {
 	if len(o.switchUsers) > 0 && !slices.ContainsFunc(o.devices, func(d device) bool { return d.Kind == "switch" }) {
 		return usageError("--switch-user is for switch devices")
 	}
-	return o.checkFaults()
+	if err := o.checkPcap(r.pcaps); err != nil {
+		return err
+	}
+	if err := o.checkFaults(); err != nil {
+		return err
+	}
+	return o.checkEffects()
 }
 
 // checkSharing checks the flags that --share-address excludes.
@@ -233,6 +243,9 @@ func (o *options) addGateway(s string) error {
 	if err != nil || a.Is4In6() {
 		return usageError("--gateway: %q is no address", s)
 	}
+	if err := stack.CheckStation(a); err != nil {
+		return usageError("--gateway: %v is %v", a, err)
+	}
 	at := &o.gateway
 	if a.Is6() {
 		at = &o.gateway6
@@ -242,6 +255,16 @@ func (o *options) addGateway(s string) error {
 		return usageError("--gateway: %v and %v are of one family: there is one default route of each", *at, a)
 	case !o.onLink(a):
 		return usageError("--gateway: %v is on none of the host's networks", a)
+	}
+	for _, own := range o.hostAddrs() {
+		switch {
+		case own.Addr() == a:
+			return usageError("--gateway: %v is the host's own address", a)
+		case a.Is4() && own.Contains(a):
+			if err := stack.CheckAddr(netip.PrefixFrom(a, own.Bits())); err != nil {
+				return usageError("--gateway: %v is %v", a, err)
+			}
+		}
 	}
 	*at = a
 	return nil
@@ -298,12 +321,16 @@ func (o *options) checkFaults() error {
 	return nil
 }
 
-func prefixes(flag string, in []string) ([]netip.Prefix, error) {
+// prefixes parses the values of a flag, addresses that an interface may have. loops is true for the loopback device.
+func prefixes(flag string, in []string, loops bool) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, s := range in {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
 			return nil, usageError("--%s: %q is no address with prefix length such as 192.168.69.1/24", flag, s)
+		}
+		if err := stack.CheckAddr(p); err != nil && !(loops && p.Addr().IsLoopback()) {
+			return nil, usageError("--%s: %v is %v", flag, p, err)
 		}
 		out = append(out, p)
 	}

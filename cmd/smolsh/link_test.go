@@ -128,6 +128,23 @@ func TestLinkDownAtFirst(t *testing.T) {
 	line(t, c, bufio.NewReader(c), "at last")
 }
 
+// TestMTUOfAnExistingDevice: a device that is there keeps its MTU, and --mtu says so if it is to be larger.
+func TestMTUOfAnExistingDevice(t *testing.T) {
+	taptest.NeedTools(t, "ip")
+	namespace(t)
+	path := smolsh(t)
+	for _, device := range []string{"tap:tap0", "raw:tap0"} {
+		out, err := run("", path, "--device", device, "--mtu", "9000", "-c", "1")
+		if want := "smolsh: --mtu: tap0 has an MTU of 1500, not 9000 (as root: ip link set tap0 mtu 9000)\n"; err == nil || out != want {
+			t.Errorf("%s: %v: said %q, want %q", device, err, out, want)
+		}
+	}
+	ip(t, "link set tap0 mtu 9000")
+	if out, err := run("", path, "--device", "tap:tap0", "--mtu", "9000", "-c", "print(ifaces()[0].mtu)"); err != nil || out != "9000\n" {
+		t.Errorf("%v: said %q", err, out)
+	}
+}
+
 // sysctlSet changes a setting of the calling goroutine's namespace.
 func sysctlSet(t *testing.T, name, value string) {
 	t.Helper()

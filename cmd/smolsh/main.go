@@ -135,7 +135,11 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		if err != nil {
 			return 0, o.noFile(err)
 		}
+		info, err := f.Stat()
 		f.Close()
+		if err == nil && info.IsDir() {
+			return 0, usageError("%s: is a folder, not a script (smolsh test runs the tests of one)", o.file)
+		}
 	}
 	l, status, ran, err := o.openLab()
 	if ran || err != nil {
@@ -147,6 +151,9 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.runSeed, Args: o.args,
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Width: columns(), Size: terminal, Interactive: interactive, NoFiles: o.noFiles,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
+	}
+	if o.pcap == standardOutput {
+		config.Stdout, config.Terminal, config.Colour, config.Width = os.Stderr, config.ErrTerminal, false, 0
 	}
 	if !interactive && !streams {
 		config.Again = again(os.Args)
@@ -189,7 +196,11 @@ func again(argv []string) string {
 
 func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell) (int, error) {
 	interactive := shell != nil
-	if o.pcap != "" {
+	if o.pcap == standardOutput {
+		if err := s.CaptureTo(os.Stdout); err != nil {
+			return 0, usageError("--pcap -: %v", err)
+		}
+	} else if o.pcap != "" {
 		if err := s.Capture(o.pcap); err != nil {
 			return 0, usageError("--pcap: %v", err)
 		}
@@ -219,10 +230,13 @@ func (o *options) runSession(s *script.Session, l *shellLab, shell *repl.Shell) 
 		if sig := syscall.Signal(signaled.Load()); exit.Code == statusInterrupt && sig != 0 {
 			return signalStatus(sig), nil
 		}
-		if exit.Code == statusFailed && !s.Exited() && l.drawn {
+		if exit.Code == statusFailed && !s.Exited() && l.drawn && s.Busy() {
 			fmt.Fprintf(os.Stderr, "smolsh: the seed of the host %s was drawn: --seed %d repeats it. Labs made by lab() had the run's seed 1.\n", l.local.Name(), l.seed)
 		}
 		return exit.Code, nil
+	}
+	if left := s.Unvisited(); left != "" && err == nil {
+		fmt.Fprintln(os.Stderr, "smolsh: "+left)
 	}
 	return 0, err
 }

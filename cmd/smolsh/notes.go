@@ -6,6 +6,7 @@ import (
 
 	"smolsh/cmd/smolsh/doctor"
 	"smolsh/phy"
+	"smolsh/script"
 	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -73,7 +74,13 @@ func (l *shellLab) watchDevices() {
 			}
 		}
 		l.local.Events(l.linkChanged)
+		l.local.WatchConflicts(l.conflict) // until an interactive session prints them
 	})
+}
+
+// conflict prints a line about another station that uses an address of the host.
+func (l *shellLab) conflict(ev stack.Event) {
+	l.notes.say("%v address conflict: %s", ev.Now, script.ConflictText(&ev))
 }
 
 func (l *shellLab) linkChanged(ev stack.Event) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -15,7 +16,7 @@ func (o *options) wantsPrivate() bool {
 
 // openLab makes the lab that the flags request. For the private lab it runs a copy of the program in a new network
 // namespace. It returns in the copy, or if making the copy fails. In a waiting parent it returns with ran set and the
-// copy's exit status.
+// copy's exit status. Without a private lab it makes a virtual one, unless a flag names the private lab.
 func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 	if !o.wantsPrivate() {
 		l, err = o.open(o.devices)
@@ -38,6 +39,9 @@ func (o *options) openLab() (l *shellLab, status int, ran bool, err error) {
 	} else if report != nil {
 		tell(report, why)
 		os.Exit(statusDevice) // the waiting process continues in its own namespace
+	}
+	if len(o.devices) > 0 { // who names the device wants no other
+		return nil, 0, false, deviceError(fmt.Errorf("--device lab: %s", why.Text()))
 	}
 	if l, err = o.open([]device{{Kind: "sim"}}); err == nil {
 		l.why = why.Virtual()

@@ -77,11 +77,19 @@ func TestPrivateLab(t *testing.T) {
 		}{
 			{[]string{"-c", `print(ping("192.168.69.100", count=1).received)`}, "", 0, `(?s)^56 octets from 192\.168\.69\.100: .*\n1\n$`},
 			{[]string{"-c", `x`}, "", 1, `^undefined: x`},
+			// A seed repeats packets, where there were any.
+			{[]string{"-c", `1 +`}, "", 1, `^got end of file, want primary expression\n  <command>:1:4\n      1 \+\n$`},
+			{[]string{"-c", `ping("192.168.69.100", count=1); 1 // 0`}, "", 1, `(?s)floored division.*\nsmolsh: the seed of the host local was drawn: --seed \d+ repeats it\.`},
+			{[]string{"-c", `serve("tcp", 7, echo)`}, "", 0, `^server tcp \*:7\nsmolsh: server tcp \*:7 ends with the script, before anyone came: wait\(\) at the end keeps it\n$`},
+			{nil, "serve('tcp', 7, echo); x = serve('udp', 7, echo)", 0, `smolsh: server tcp \*:7 and 1 more end with the script, before anyone came: wait\(\) at the end keeps them\n$`},
+			{[]string{"-c", `s = serve("tcp", 7, echo); t = serve("udp", 7, echo); t.stop(); c = tcp.connect("192.168.69.1:7"); x = c.send("x"); print(c.recv())`}, "", 0, `^x\n$`},
 			{[]string{"--device", "lab", "-c", "exit(3)"}, "", 3, `^$`},
 			{[]string{"-c", "exit(130)"}, "", 130, `^$`},
 			{[]string{"-c", "print(args)", "a", "b"}, "", 0, `^\["a", "b"\]\n$`},
 			{nil, "print('read')", 0, `^read\n$`},
 			{[]string{"--addr", "192.168.69.1/24", "--addr", "192.168.69.1/24", "-c", "1"}, "", 2, `^smolsh: .*already there\n$`},
+			{[]string{"--mtu", "65522", "-c", "1"}, "", 2, `^smolsh: --mtu: a TAP takes packets of 65521 octets at most, not 65522\n$`},
+			{[]string{"--mtu", "65521", "-c", "print(ifaces()[0].mtu)"}, "", 0, `^65521\n$`},
 			{[]string{"--addr", "10.1.1.1/24", "-c", `print(tcp.connect("10.1.1.100:9"))`}, "", 1, `^tcp 10\.1\.1\.100:9: connection refused`},
 			{[]string{"--addr", "10.1.1.1/24", "--kernel-addr", "10.1.1.9/24", "--kernel-addr", "fdbb::9/64", "-c",
 				`print(tcp.connect("10.1.1.9:%d" % kernel.tcp.listen(0, addr="10.1.1.9").port).state, kernel.tcp.listen(80, addr="fdbb::9"))`},
@@ -129,7 +137,7 @@ func TestPrivateLabEnds(t *testing.T) {
 		for _, c := range []struct {
 			sig    syscall.Signal
 			status int
-		}{{unix.SIGINT, 130}, {unix.SIGTERM, 143}, {unix.SIGKILL, -1}} {
+		}{{unix.SIGINT, 130}, {unix.SIGTERM, 143}, {unix.SIGQUIT, 131}, {unix.SIGKILL, -1}} {
 			cmd := who.start("-c", `print("up"); sleep(3600)`)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal, even if the tests have one
 			out, err := cmd.StdoutPipe()
@@ -200,6 +208,14 @@ func TestNoPrivateLab(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		if want := "smolsh: " + c.line + "\n192.168.69.7 ESTABLISHED\n"; err != nil || string(out) != want {
 			t.Errorf("%v: said %q, want %q", err, out, want)
+		}
+		insisting, _, _ := strings.Cut(c.line, ", so")
+		for _, args := range [][]string{{"--device", "lab", "-c", "1"}, {"bench", "--short", "--no-peers", "--run", "echo"}} {
+			cmd := who.start(args...)
+			out, _ := cmd.CombinedOutput()
+			if got := cmd.ProcessState.ExitCode(); got != 3 || !strings.Contains(string(out), insisting+" (as root: ") {
+				t.Errorf("%q: status %d, and said %q", args, got, out)
+			}
 		}
 		s := startShell(t, who.start())
 		s.expect("smolsh 0.1   help() for help, Ctrl-D to leave\n" +

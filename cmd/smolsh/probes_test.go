@@ -61,6 +61,9 @@ dev.up()
 says("down and up")
 neighbors.flush()
 says("asked for again")
+dev.add_addr("192.168.69.100/24") # the kernel's
+kernel.ping("192.168.69.77", count=1, timeout="100ms")
+dev.del_addr("192.168.69.100/24")
 assert.eq(conns, [("192.168.69.1:7", True), ("192.168.69.5:7", True)])
 assert.eq((o.count, o.lost), (2, 0))
 d.send("to an address that nobody has")
@@ -81,6 +84,8 @@ func TestProbesOfTheKernel(t *testing.T) {
 	}
 	if out, err := run("", smolsh(t), "--device", "tap:tap0", file); err != nil || !strings.HasSuffix(out, "\ndone\n") {
 		t.Errorf("%v: %s", err, out)
+	} else if !strings.Contains(out, "address conflict: 192.168.69.100 on tap0 is used by") {
+		t.Errorf("the address of two stations is not reported: %s", out)
 	}
 }
 

@@ -32,10 +32,14 @@ type endings struct {
 	exit  func(status int)
 }
 
-// endingSignals returns the signals that end the program: SIGTERM, and SIGHUP, which a terminal sends when it is closed. A
-// signal that the program's parent ignores, as nohup does SIGHUP, is left out.
+// endingSignals returns the signals that end the program: SIGTERM, SIGHUP, which a terminal sends when it is closed, and SIGQUIT. A
+// signal that the program's parent ignores, as nohup does SIGHUP, is left out. With GOTRACEBACK set, SIGQUIT is Go's: it prints every
+// goroutine's stack.
 func endingSignals() []os.Signal {
 	list := []os.Signal{syscall.SIGTERM}
+	if os.Getenv("GOTRACEBACK") == "" && !signal.Ignored(syscall.SIGQUIT) {
+		list = append(list, syscall.SIGQUIT)
+	}
 	if !signal.Ignored(syscall.SIGHUP) {
 		list = append(list, syscall.SIGHUP)
 	}
@@ -47,7 +51,7 @@ func signalStatus(sig os.Signal) int { return 128 + int(sig.(syscall.Signal)) }
 
 // watchSignals makes Ctrl-C end a call that keeps its results, after which the statement or script continues, or else every
 // waiting call. A second Ctrl-C ends those, and the program if the first had no effect.
-// SIGTERM and SIGHUP end the program at any time. The result is the number of the last signal, 0 before the first.
+// SIGTERM, SIGHUP and SIGQUIT end the program at any time. The result is the number of the last signal, 0 before the first.
 func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 	e := &endings{s: s, shell: shell, exit: os.Exit}
 	c := make(chan os.Signal, 2)
@@ -61,6 +65,9 @@ func watchSignals(s *script.Session, shell *repl.Shell) *atomic.Int32 {
 }
 
 func (e *endings) take(sig os.Signal, now time.Time) {
+	if sig == syscall.SIGQUIT && command.Running() {
+		return // the keyboard's, which is for the command
+	}
 	e.got.Store(int32(sig.(syscall.Signal)))
 	if sig != os.Interrupt {
 		time.AfterFunc(parting, func() { e.end(signalStatus(sig)) })

@@ -78,7 +78,7 @@ func parseSwitch(args []string) (*switchOptions, error) {
 			o.help = true
 			return o, nil
 		}
-		return nil, usageError("switch: %v (smolsh switch --help lists the flags)", err)
+		return nil, flagError("switch ", f, err)
 	}
 	switch {
 	case f.NArg() != 1:

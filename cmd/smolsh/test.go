@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,7 @@ Without the flags, these environment variables apply. Of Bazel: TEST_TOTAL_SHARD
 TEST_SHARD_STATUS_FILE, TESTBRIDGE_TEST_ONLY (--run), XML_OUTPUT_FILE (--junit), TEST_UNDECLARED_OUTPUTS_DIR (the folder
 for captures). Of an indexed Job of Kubernetes: JOB_COMPLETION_INDEX (the index for --shard /N).
 
-Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab for --live; 130 after Ctrl-C.
+Exit status: 0; 1 a test failed; 2 wrong usage, or no test found; 3 no private lab or device for --live; 130 after Ctrl-C.
 `
 
 // testOptions are the flags of `smolsh test`, checked.
@@ -80,7 +81,7 @@ func newTestFlags(o *testOptions, r *rawTest) *pflag.FlagSet {
 	f.BoolVar(&o.live, "live", false, "run on the private lab, or on the devices of --device before the verb, in real time")
 	f.BoolVar(&o.shrink, "shrink", false, "remove the faults of a failing test one by one, until only those that make it fail remain")
 	f.StringVar(&r.keep, "keep", "", "keep only the faults `WHAT` of a test, in the form that --shrink prints; none keeps no fault")
-	f.BoolVar(&o.list, "list", false, "list the tests without running them")
+	f.BoolVar(&o.list, "list", false, "list the tests without running them; with --json an object per test: file, test, tags, skipped, why, error")
 	return f
 }
 
@@ -98,7 +99,7 @@ func parseTest(args []string, getenv func(string) string) (*testOptions, error) 
 			o.help = true
 			return o, nil
 		}
-		return nil, usageError("test: %v (smolsh test --help lists the flags)", err)
+		return nil, flagError("test ", o.flags, err)
 	}
 	o.paths = o.flags.Args()
 	if len(o.paths) == 0 {
@@ -342,7 +343,7 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 		record.narrow(t, c, notes)
 	}
 	if t.list {
-		return listTests(c)
+		return listTests(c, t.json)
 	}
 	if c.Folder != "" {
 		if err := os.MkdirAll(c.Folder, 0o777); err != nil {
@@ -376,9 +377,21 @@ func (o *options) runTests(t *testOptions, c *scenario.Config, files []scenario.
 	return 0, nil
 }
 
-// listTests prints a line for each test. The line states the test's tags. The status says whether every file can be
+// listed is a test in the output of --list --json.
+type listed struct {
+	File    string   `json:"file"`
+	Test    string   `json:"test"`
+	Tags    []string `json:"tags,omitempty"`
+	Skipped bool     `json:"skipped,omitempty"`
+	Why     string   `json:"why,omitempty"`   // the reason of skipped
+	Error   string   `json:"error,omitempty"` // why the file can't be read; test is empty then
+}
+
+// listTests prints a line for each test, or a JSON object. The line states the test's tags. The status says whether every file can be
 // read.
-func listTests(c *scenario.Config) (status int, err error) {
+func listTests(c *scenario.Config, asJSON bool) (status int, err error) {
+	e := json.NewEncoder(c.Stdout)
+	e.SetEscapeHTML(false)
 	for _, x := range c.Tests {
 		words := []string{x.Path, x.Name}
 		switch {
@@ -387,6 +400,16 @@ func listTests(c *scenario.Config) (status int, err error) {
 			status = statusFailed
 		case x.Skipped:
 			words[1] = "skipped: " + x.Why
+		}
+		if asJSON {
+			l := listed{File: x.Path, Test: x.Name, Tags: x.Tags, Skipped: x.Skipped, Why: x.Why}
+			if x.Wrong != nil {
+				l.Error = x.Wrong.Error()
+			}
+			if err := e.Encode(l); err != nil {
+				return 0, err
+			}
+			continue
 		}
 		for _, tag := range x.Tags {
 			words = append(words, "#"+tag)
@@ -484,10 +507,16 @@ func (o *options) openVirtual(u scenario.Setup) (*script.Session, func(), error)
 	return s, l.close, nil
 }
 
-// enterLive moves the process into the namespace of live tests. ran is true if a copy has run all tests.
+// enterLive moves the process into the namespace of live tests. ran is true if a copy has run all tests. For other devices it only tries
+// whether they can be opened, so that a device which is not there is no test's failure.
 func (o *options) enterLive() (status int, ran bool, err error) {
 	if !o.wantsPrivate() {
-		return 0, false, nil
+		l, err := o.open(o.devices)
+		if err == nil {
+			l.runner.Close()
+			l.close()
+		}
+		return 0, false, err
 	}
 	l, status, ran, err := o.openLab()
 	if ran || err != nil {

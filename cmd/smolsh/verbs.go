@@ -76,6 +76,9 @@ func (v verb) usage() string {
 
 // printVersion prints the version.
 func (o *options) printVersion(stdout, _ io.Writer) (status int, err error) {
+	if err := o.noArguments(); err != nil {
+		return 0, err
+	}
 	_, err = fmt.Fprintln(stdout, "smolsh "+version)
 	return 0, err
 }
@@ -93,13 +96,60 @@ func didYouMean(name string) string {
 	return ""
 }
 
+// flagError returns the error of a set of flags that could not be parsed. verb is the verb's name and a blank, "" for the shell. A flag
+// that is not there may be a misspelled one.
+func flagError(verb string, f *pflag.FlagSet, err error) error {
+	near := ""
+	var missing *pflag.NotExistError
+	if errors.As(err, &missing) {
+		names := []string{}
+		for _, f := range flagsOf(f) {
+			names = append(names, f.Name)
+		}
+		if near = suggest.Nearest(missing.GetSpecifiedName(), names); near != "" {
+			near = "did you mean --" + near + "? "
+		}
+	}
+	prefix := ""
+	if verb != "" {
+		prefix = strings.TrimSpace(verb) + ": "
+	}
+	return usageError("%s%v (%ssmolsh %s--help lists the flags)", prefix, err, near, verb)
+}
+
+// noArguments returns an error if a verb that takes no argument has one.
+func (o *options) noArguments() error {
+	if len(o.args) > 0 {
+		return usageError("%s: it takes no argument, got %q", o.verb, o.args[0])
+	}
+	return nil
+}
+
 // noFile returns the error for a script that can't be opened. A name that looks like no file's may be a misspelled verb.
 func (o *options) noFile(err error) error {
 	remark := ""
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(o.file, "./") {
-		remark = didYouMean(o.file)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+	case strings.ContainsAny(o.file, "(="):
+		remark = " (smolsh -c 'TEXT' runs statements)"
+	case !strings.ContainsAny(o.file, "./"):
+		if remark = didYouMean(o.file); remark == "" {
+			remark = asStatement(strings.Join(append([]string{o.file}, o.args...), " "))
+		}
 	}
 	return usageError("%s: %v%s", o.file, errors.Unwrap(err), remark)
+}
+
+// asStatement returns a remark with the statement that does what a command line of another program does, such as "ping 192.168.69.100"; "" if there is none.
+func asStatement(line string) string {
+	text := suggest.Line("", line, func(name string) bool { return slices.Contains(script.Names(), name) })
+	if i := strings.Index(text, "), "); i > 0 { // another statement, or a remark
+		text = text[:i+1]
+	}
+	if text == "" || strings.HasPrefix(text, "sh(") || !strings.HasSuffix(text, ")") || strings.Contains(text, "'") {
+		return ""
+	}
+	return " (smolsh -c '" + text + "')"
 }
 
 // flags lists the verb's flags in the order of its usage.

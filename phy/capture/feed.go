@@ -82,3 +82,18 @@ func (d *feed) Close() error {
 	d.news.Signal()
 	return d.err
 }
+
+// rest returns the file's first error, or ErrSlow if the goroutine has not ended.
+func (d *feed) rest() error {
+	select {
+	case <-d.ended:
+		return d.err
+	default:
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		return ErrSlow
+	}
+	return d.err
+}

@@ -55,7 +55,7 @@ type Writer struct {
 	mu      sync.Mutex
 	buf     *bufio.Writer
 	closer  io.Closer
-	ended   chan struct{} // closed when a file that may block has been written; nil for others
+	feed    *feed // writes a file that may block; nil for others
 	packets int
 	octets  int64 // octets of the frames written
 	epoch   time.Time
@@ -95,29 +95,41 @@ func Create(path string, epoch time.Time) (*Writer, error) {
 // NewFile returns a Writer on an open, empty file, like Create. The Writer closes the file.
 func NewFile(f *os.File, epoch time.Time) (*Writer, error) {
 	var to io.WriteCloser = f
-	var ended chan struct{}
+	var d *feed
 	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		d := newFeed(f)
-		to, ended = d, d.ended
+		d = newFeed(f)
+		to = d
 	}
 	w, err := NewWriter(to, strings.EqualFold(filepath.Ext(f.Name()), ".pcap"), epoch)
 	if err != nil {
 		to.Close()
 		return nil, err
 	}
-	w.closer, w.ended = to, ended
+	w.closer, w.feed = to, d
 	return w, nil
 }
 
 // Ended returns a channel that is closed when a closed Writer has written everything. For a regular file that is at
 // once, for a FIFO when its reader has read everything.
 func (w *Writer) Ended() <-chan struct{} {
-	if w.ended != nil {
-		return w.ended
+	if w.feed != nil {
+		return w.feed.ended
 	}
 	done := make(chan struct{})
 	close(done)
 	return done
+}
+
+// Rest returns the error of what was written after Close: a device or a FIFO refused it, or its reader has not read it. Close cannot
+// return it, because it never waits. The caller calls Rest when Ended is closed, or when it waits no longer.
+func (w *Writer) Rest() error {
+	if w.feed == nil {
+		return nil
+	}
+	if err := w.feed.rest(); err != nil {
+		return fmt.Errorf("capture: %w", err)
+	}
+	return nil
 }
 
 // NewWriter returns a Writer on w, which Close does not close. See Create for classic and epoch.

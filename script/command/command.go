@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -42,9 +43,17 @@ func New(line string) *Command {
 // the keyboard's interrupt, which is for the group in the foreground, does not reach them.
 func (c *Command) Apart() { separate(c.cmd) }
 
+// running is the number of commands that Run runs.
+var running atomic.Int32
+
+// Running reports whether a command runs in the foreground.
+func Running() bool { return running.Load() > 0 }
+
 // Run runs the command to its end. Meanwhile the keyboard's quit (SIGQUIT) is the command's alone, as with system(3).
 // Any goroutine may call it, but only one call is allowed.
 func (c *Command) Run() error {
+	running.Add(1)
+	defer running.Add(-1)
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
 	defer reap()

@@ -35,6 +35,8 @@ var calls = []registry.Builtin[*Call]{
 	{Name: "kernel.serve", Result: "kernel_server",
 		Doc:     "Serve a port of the operating system's with echo, discard, chargen or a function.",
 		Example: `kernel.serve("tcp", 8007, echo); c = tcp.connect("192.168.69.100:8007"); c.send("hi"); c.recv()`, See: "serve", Fn: serve},
+	{Name: "kernel.measure.serve", Sig: "port, addr=None, backlog=128, v6only=False, **options", Kinds: "port ip int:1..65536 bool", Result: "kernel_server",
+		Doc: "Be the other end of measure in the operating system's stack.", Example: `kernel.measure.serve(5201); measure("192.168.69.100:5201", "20ms").dir`, See: "measure", Fn: measureServe},
 }
 
 // methods are the methods of the kernel's sockets. The keys are the names of our own sockets' methods, such as

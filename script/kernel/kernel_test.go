@@ -216,7 +216,7 @@ k.set(keepalive=False, user_timeout=False)
 has(error(k.set, congestion="warp"), 'kernel_conn.set: congestion: the system has no "warp" for this socket, only ')
 `,
 	"attributes": `
-eq((dir(kernel), bool(kernel), str(kernel), type(kernel)), (["ifaces", "neighbors", "ping", "routes", "serve", "ss", "tcp", "udp"], True, "kernel", "kernel"))
+eq((dir(kernel), bool(kernel), str(kernel), type(kernel)), (["ifaces", "measure", "neighbors", "ping", "routes", "serve", "ss", "tcp", "udp"], True, "kernel", "kernel"))
 has(error(lambda: kernel.udq), "did you mean .udp")
 c, k = pair()
 eq([n for n in ("local", "peer", "recv", "state") if n not in dir(c)], [])

@@ -71,14 +71,20 @@ func (v *server) AttrNames() []string {
 }
 
 func serve(c *Call) (starlark.Value, error) {
-	k, fn := c.stack(), arg[starlark.Value](c, "handler")
+	fn := arg[starlark.Value](c, "handler")
 	if !service.IsHandler(fn) {
 		return nil, c.errorf("argument 3 (handler) is echo, discard, chargen or a function, got %s %v", fn.Type(), fn)
 	}
+	return c.serveOn(arg[string](c, "proto"), fn)
+}
+
+// serveOn starts a server of a protocol with the handler fn, on the port and with the options of the call.
+func (c *Call) serveOn(proto string, fn starlark.Value) (starlark.Value, error) {
+	k := c.stack()
 	if err := k.env.Room(); err != nil {
 		return nil, c.errorf("%w", err)
 	}
-	v := &server{k: k, proto: arg[string](c, "proto")}
+	v := &server{k: k, proto: proto}
 	at, err := c.boundTo()
 	if err != nil {
 		return nil, err
@@ -134,7 +140,9 @@ func (v *server) acceptAll(t Task, fn starlark.Value) error {
 // handle runs the handler fn for one connection, and then closes the connection. If the handler returned an error,
 // handle resets the connection and returns the error.
 func (v *server) handle(t Task, fn starlark.Value, c *conn) (err error) {
-	if kind, ok := fn.(service.Kind); ok {
+	if kind, ok := fn.(service.Kind); kind == meter {
+		err = c.measure(t)
+	} else if ok {
 		err = c.serve(t, kind)
 	} else {
 		_, err = t.Call(fn, c)

@@ -45,15 +45,15 @@ func (k *Stack) Hash() (uint32, error) { return starlark.String("kernel").Hash()
 
 // AttrNames implements starlark.HasAttrs.
 func (k *Stack) AttrNames() []string {
-	return []string{"ifaces", "neighbors", "ping", "routes", "serve", "ss", "tcp", "udp"}
+	return []string{"ifaces", "measure", "neighbors", "ping", "routes", "serve", "ss", "tcp", "udp"}
 }
 
-// Attr returns the group tcp or udp, or a builtin.
+// Attr returns the group tcp, udp or measure, or a builtin.
 func (k *Stack) Attr(name string) (starlark.Value, error) {
 	switch {
 	case !slices.Contains(k.AttrNames(), name):
 		return suggest.Attr(k, name, nil)
-	case name == "tcp" || name == "udp":
+	case name == "tcp" || name == "udp" || name == "measure":
 		return k.env.Group("kernel."+name, k), nil
 	}
 	return k.env.Member("kernel", k, name), nil

@@ -1,5 +1,5 @@
 // Package outfile opens files to write, and keeps each from having two writers, whatever the paths to it: a second one would leave a
-// damaged file.
+// damaged file. An advisory lock, flock(2), does the same between processes.
 package outfile
 
 import (
@@ -55,7 +55,8 @@ func (e *inUse) Error() string {
 
 // Create makes a file or empties it. The errors of other writers name this writer as by. Create refuses a file of the
 // set, and leaves that file as it is. The file is of the set until the caller calls release, which may be called more
-// than once. Devices, such as a terminal or /dev/null, may have any number of writers and are in no set.
+// than once. Devices, such as a terminal or /dev/null, may have any number of writers and are in no set. Create also refuses a
+// regular file that another process has opened by this package.
 func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
 	if f, release, err = s.open(path, 0, perm, by); err != nil {
 		return nil, nil, err
@@ -72,7 +73,7 @@ func (s *Set) Create(path string, perm fs.FileMode, by string) (f *os.File, rele
 	return f, release, nil
 }
 
-// Append does the same as Create, but keeps the file's octets and writes after them.
+// Append does the same as Create, but keeps the file's octets and writes after them. Several processes may append to one file.
 func (s *Set) Append(path string, perm fs.FileMode, by string) (f *os.File, release func(), err error) {
 	return s.open(path, os.O_APPEND, perm, by)
 }
@@ -91,7 +92,16 @@ func (s *Set) open(path string, flag int, perm fs.FileMode, by string) (f *os.Fi
 		f.Close()
 		return nil, nil, err
 	}
-	return f, release, nil
+	if !info.Mode().IsRegular() {
+		return f, release, nil
+	}
+	if !lock(f, flag&os.O_APPEND != 0) {
+		f.Close()
+		release()
+		return nil, nil, locker(info)
+	}
+	unclaim := release
+	return f, func() { unclaim(); unlock(f) }, nil
 }
 
 // claim adds a file to the set. If the set already has the file, claim returns an error.

@@ -24,6 +24,8 @@ type Pattern struct {
 	filter *filter.Filter
 	fn     starlark.Callable
 	view   *packet.Packet // storage for the layers of a frame
+
+	scripted bool // true if dissecting one of the layers calls a script
 }
 
 // NewPattern compiles a pattern: a packet, a protocol, ~packet, a filter's expression, or a function of a packet. The error says what a
@@ -45,12 +47,14 @@ func NewPattern(env Environment, v starlark.Value) (*Pattern, error) {
 	case *Value:
 		pt.draft = compiled(v.Draft())
 		for _, l := range pt.draft.Layers {
+			pt.scripted = pt.scripted || l.Protocol.Scripted()
 			for i := range l.Protocol.Fields {
 				pt.collect(l.Value(&l.Protocol.Fields[i]))
 			}
 		}
 	case Protocol:
 		pt.draft = packet.NewDraft(packet.DraftLayer{Protocol: v.Table})
+		pt.scripted = v.Table.Scripted()
 	case starlark.String:
 		f, err := filter.Compile(string(v))
 		if err != nil {
@@ -148,7 +152,7 @@ func (pt *Pattern) fits(p *Value) (bool, error) {
 }
 
 // Calls reports whether the pattern calls a script's function, so that Match needs the interpreter.
-func (pt *Pattern) Calls() bool { return pt.fn != nil || len(pt.judges) > 0 }
+func (pt *Pattern) Calls() bool { return pt.fn != nil || len(pt.judges) > 0 || pt.scripted }
 
 // IsFilter reports whether the pattern is a filter's expression.
 func (pt *Pattern) IsFilter() bool { return pt.filter != nil }
@@ -162,7 +166,7 @@ func (pt *Pattern) MatchFrame(head []byte, length int, m phy.Medium) (bool, erro
 		return pt.Match(NewHead(pt.env, bytes.Clone(head), length, m, nil))
 	}
 	if pt.view == nil {
-		pt.view = NewHead(pt.env, nil, 0, m, nil).dissected()
+		pt.view = pt.env.Catalogue().View()
 	}
 	return pt.draft.MatchFrame(pt.view, head, length, packet.First(head, m)) != pt.negate, nil
 }

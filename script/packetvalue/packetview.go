@@ -180,7 +180,11 @@ func (v *LayerValue) Attr(name string) (starlark.Value, error) {
 	if base := v.protocol().Base; base != nil && packet.FamilyHas(base, name) {
 		return starlark.None, nil
 	}
-	return suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
+	x, err := suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
+	if x == nil && err == nil {
+		err = fmt.Errorf("the layer %s has no .%s field or method: it has %s", v.layer.Protocol.Attr, name, strings.Join(v.AttrNames(), " "))
+	}
+	return x, err
 }
 
 // dissected returns the packet's layers. It dissects a frame at the first call. A composed packet that can't be built has no layers.

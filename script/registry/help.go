@@ -114,6 +114,18 @@ func pairs(list [][2]string, width int) string {
 	return out.String()
 }
 
+// Pairs formats names with explanations, as on a page of help.
+func Pairs(list [][2]string, width int) string { return pairs(list, width) }
+
+// FieldNames returns the names of fields that are described, with blanks between them.
+func FieldNames(fields [][2]string) string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f[0]
+	}
+	return strings.Join(names, " ")
+}
+
 // code returns head and an expression after it, folded after commas and semicolons, or at any blank if a part is too wide even so.
 func code(head, text string, width, indent int) string {
 	const blank = "\u00a0" // stands for a blank at which the text is not folded
@@ -146,7 +158,9 @@ func (r *Registry[C]) help(b *Builtin[C], width int) string {
 		out.WriteString("\n  options, all of them optional:")
 		out.WriteString(pairs(options, width))
 	}
-	if b.Fields != "" {
+	if t := r.TypeOf(b.Result); t != nil && b.Fields == FieldNames(t.Fields) {
+		out.WriteString("\n  fields of the " + b.Result + ":" + pairs(t.Fields, width))
+	} else if b.Fields != "" {
 		text(strings.Replace(b.Result, "table", "columns", 1)+": ", b.Fields)
 	}
 	if m := r.Members[b.Name]; len(m) > 0 && !r.IsType(b.Name) {
@@ -170,6 +184,14 @@ func (r *Registry[C]) Group(name, doc string, fields [][2]string, width int) str
 	for _, m := range r.Members[name] {
 		b := r.ByName[name+"."+m]
 		list = append(list, [2]string{"." + m + "(" + b.Sig + ")", b.Doc})
+	}
+	for _, inner := range slices.Sorted(maps.Keys(r.Namespaces)) {
+		if short, ok := strings.CutPrefix(inner, name+"."); ok {
+			for _, m := range r.Members[inner] {
+				b := r.ByName[inner+"."+m]
+				list = append(list, [2]string{"." + short + "." + m + "(" + b.Sig + ")", b.Doc})
+			}
+		}
 	}
 	return screen.Hang("", name+": "+doc, width, 2) + pairs(list, width)
 }

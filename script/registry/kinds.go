@@ -98,6 +98,14 @@ func bounded(bounds string) string {
 	return "from " + lo + " to " + hi
 }
 
+// Reason returns what an error of Convert explains beyond Describe, with a colon in front; "" if that is nothing.
+func Reason(err error) string {
+	if err == nil || err == errKind {
+		return ""
+	}
+	return ": " + err.Error()
+}
+
 // within converts an int, and returns errKind if it is out of bounds.
 func within(bounds string, v starlark.Value) (any, error) {
 	n, err := KindInt.Convert(v)

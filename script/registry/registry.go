@@ -6,6 +6,7 @@ package registry
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"smolsh/script/suggest"
 	"sort"
 	"strings"
@@ -255,12 +256,35 @@ func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, call
 	if len(got) > 60 {
 		got = got[:57] + "..."
 	}
-	text := fmt.Sprintf("%s: argument %d (%s) is %s, got %s %s", b.Name, i+1, p.Name, p.Kind.Describe(), v.Type(), got)
+	if !strings.HasPrefix(got, v.Type()) {
+		got = v.Type() + " " + got
+	}
+	text := fmt.Sprintf("%s: argument %d (%s) is %s, got %s", b.Name, i+1, p.Name, p.Kind.Describe(), got)
 	if err != errKind {
 		text += ": " + err.Error()
+	} else if p.Kind == KindStr || p.Kind == KindPattern {
+		text += InQuotes(v)
 	}
 	return nil, fmt.Errorf("%s", text)
 }
+
+// InQuotes returns the end of an error about a value that stands where a string does, and of which the name is meant, such as icmp; "" for other values.
+func InQuotes(v starlark.Value) string {
+	name, _, _ := strings.Cut(v.String(), ": ") // a group of builtins has its members behind its name
+	if c, ok := v.(starlark.Callable); ok && v.Type() != "function" {
+		name = c.Name()
+	}
+	switch v.(type) {
+	case starlark.Int, starlark.Float, starlark.Bool, starlark.NoneType, starlark.String, starlark.Bytes:
+		return ""
+	}
+	if !word.MatchString(name) {
+		return ""
+	}
+	return fmt.Sprintf(": in quotes: %q", strings.ToLower(name))
+}
+
+var word = regexp.MustCompile(`^\w+$`)
 
 // Unknown returns the error for an argument called name that the builtin does not have. The list known has the names of
 // the builtin's arguments.
@@ -268,6 +292,8 @@ func (b *Builtin[C]) Unknown(name string, known []string) error {
 	text := fmt.Sprintf("%s: no argument %s", b.Name, name)
 	if n := suggest.Nearest(name, known); n != "" {
 		text += fmt.Sprintf(" (did you mean %s?)", n)
+	} else if other := suggest.Argument(b.Name, name); other != "" {
+		text += " (here: " + other + ")"
 	} else {
 		text += ": " + b.Usage()
 	}

@@ -49,6 +49,10 @@ func chance(v starlark.Value) (any, error) {
 		switch {
 		case err != nil:
 			return nil, errKind
+		case !ok && f > 1 && f <= 100:
+			return nil, fmt.Errorf("%v percent is %v, or \"%v%%\"", f, f/100, f)
+		case !ok && !(f >= 0 && f <= 1):
+			return nil, errKind
 		case !ok:
 			return nil, fmt.Errorf("without quotes, or in percent: \"%v%%\"", f*100)
 		case !(f >= 0 && f <= 100):
@@ -137,11 +141,18 @@ var timeUnits = map[string]time.Duration{
 	"d": 24 * time.Hour, "day": 24 * time.Hour, "w": 7 * 24 * time.Hour, "week": 7 * 24 * time.Hour,
 }
 
+// unclearRate matches rates such as "10Mbps", which means bits to most people and octets to netem. In small letters it is netem's.
+var unclearRate = regexp.MustCompile(`^([0-9.]+)([KMG])[bB]ps$`)
+
 // rate converts a rate: a number of bits per second, or text in netem's notation, such as "10mbit", "1gbit" and
 // "64kbit", or "1mbps" in octets. "10m", "10 Mbit/s" and "10 Mb/s" are "10mbit".
 func rate(v starlark.Value) (any, error) {
 	if s, ok := starlark.AsString(v); ok {
-		s = strings.ToLower(strings.ReplaceAll(s, " ", ""))
+		s = strings.ReplaceAll(s, " ", "")
+		if m := unclearRate.FindStringSubmatch(s); m != nil {
+			return nil, fmt.Errorf("%q for bits, or %q for octets", m[1]+strings.ToLower(m[2])+"bit", m[1]+strings.ToLower(m[2])+"bps")
+		}
+		s = strings.ToLower(s)
 		if bits, ok := strings.CutSuffix(s, "b/s"); ok {
 			s = bits + "bit"
 		}

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -18,6 +19,11 @@ func wrongAddr(s string) error {
 	}
 	if p, err := netip.ParsePrefix(s); err == nil {
 		return fmt.Errorf("an address without a prefix length: %q", p.Addr())
+	}
+	if bare := strings.Trim(s, " []"); bare != s {
+		if _, err := netip.ParseAddr(bare); err == nil {
+			return fmt.Errorf("an address without blanks and brackets: %q", bare)
+		}
 	}
 	if err := wrongOctets(s); err != nil {
 		return err
@@ -52,7 +58,14 @@ func wrongOctets(s string) error {
 func wrongPrefix(s string) error {
 	host, length, found := strings.Cut(s, "/")
 	a, err := netip.ParseAddr(host)
+	mask, maskErr := netip.ParseAddr(length)
 	switch {
+	case err == nil && maskErr == nil && a.Is4() && mask.Is4():
+		ones, total := net.IPMask(mask.AsSlice()).Size()
+		if total == 0 {
+			return fmt.Errorf("%q is no netmask", length)
+		}
+		return fmt.Errorf("the prefix length of that netmask is %q", fmt.Sprintf("%s/%d", host, ones))
 	case err != nil:
 		if octets := wrongOctets(host); octets != nil {
 			return octets

@@ -19,6 +19,12 @@ const (
 	Chargen Kind = "chargen" // sends the character generator's pattern, RFC 864
 )
 
+// The octet that a client of measure.serve sends first: the direction of the data that follows.
+const (
+	MeasureUp   = 'u' // from the client to the server
+	MeasureDown = 'd' // from the server to the client
+)
+
 // String implements starlark.Value: the service's name.
 func (k Kind) String() string { return string(k) }
 

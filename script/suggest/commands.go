@@ -2,6 +2,7 @@ package suggest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -33,7 +34,8 @@ func init() {
 		"tcpdump": dump, "tshark": dump, "trace": dump, "sniff": dump,
 		"nc": connect, "ncat": connect, "netcat": connect, "telnet": connect, "socat": connect,
 		"help": page, "man": page, "info": page, "tc": queueing,
-		"print": printed, "echo": printed, "puts": printed, "printf": printed,
+		"iperf": measured, "iperf3": measured,
+		"print": printed, "echo": echoed, "puts": printed, "printf": printed,
 		"cd":     plain(`sh("cd /tmp && ls").out: each program starts in the shell's own folder`),
 		"clear":  plain("Ctrl-L, which clears the screen"),
 		"reset":  plain("Ctrl-L, which clears the screen"),
@@ -234,19 +236,55 @@ func queueing(a arguments) string {
 	}
 	dev := a.following("dev")
 	if dev == "" {
-		dev = "eth0"
+		dev = "ifaces()[0]"
+	} else {
+		dev = strconv.Quote(dev)
 	}
 	if len(effects) == 0 {
-		return fmt.Sprintf("faults(), or fault(%q, loss=0.1, delay=\"20ms\")", dev)
+		return fmt.Sprintf("faults(), or fault(%s, loss=0.1, delay=\"20ms\")", dev)
 	}
-	return fmt.Sprintf("fault(%q, dir=\"tx\", %s)", dev, strings.Join(effects, ", "))
+	return fmt.Sprintf("fault(%s, dir=\"tx\", %s)", dev, strings.Join(effects, ", "))
 }
 
 func printed(a arguments) string {
-	if len(a.words) == 1 && wordlike.MatchString(a.words[0]) {
-		return "print(" + a.words[0] + ")"
+	if wordlike.MatchString(a.line) || literal.FindString(a.line) == a.line {
+		return "print(" + a.line + ")"
 	}
 	return fmt.Sprintf("print(%q)", strings.Join(a.words, " "))
+}
+
+// echoed answers the shell's echo, whose words are text.
+func echoed(a arguments) string {
+	if name, ok := strings.CutPrefix(a.line, "$"); ok && wordlike.MatchString(name) {
+		return "print(" + name + ")"
+	}
+	if literal.FindString(a.line) == a.line {
+		return "print(" + a.line + ")"
+	}
+	return fmt.Sprintf("print(%q)", a.line)
+}
+
+// measured answers iperf3.
+func measured(a arguments) string {
+	port := a.options["-p"]
+	if port == "" {
+		port = "5201"
+	}
+	if a.has("-s") {
+		return "measure.serve(" + port + ")"
+	}
+	host := a.options["-c"]
+	if host == "" {
+		host = example
+	}
+	text := fmt.Sprintf("measure(%q", endpoint(host, port))
+	if n := a.options["-t"]; n != "" {
+		text += ", " + n
+	}
+	if a.has("-R") {
+		text += `, dir="down"`
+	}
+	return text + "), after measure.serve(" + port + ") at the other end: peer, kernel or a host of a lab"
 }
 
 func ran(a arguments) string { return fmt.Sprintf("run(%q)", last(a.words, "x.star")) }

@@ -24,8 +24,13 @@ func Line(msg, line string, builtin func(name string) bool) string {
 			return segmentText
 		case option.MatchString(line):
 			return command(line)
+		case listing.MatchString(line):
+			return listing.ReplaceAllString(line, "fields($1)")
 		}
 		return ""
+	}
+	if strings.Contains(msg, "in string") {
+		return closed(line)
 	}
 	if text := command(line); text != "" {
 		return text
@@ -48,7 +53,8 @@ const segmentText = `trace("tcp"), which prints the segments; a.on("packet", fn,
 var (
 	segment  = regexp.MustCompile(`^[+]?\d*\.?\d*\s+[<>]\s*[SFRPA.]+(?:\s|$)`)
 	operator = regexp.MustCompile(`^(?:[-+*/%=<>!&|(),.:]+|and|or|in|not|if)(?:$|[(=])`)
-	option   = regexp.MustCompile(`^\w+ +(?:-\w|/\w)`) // a command's option, or a path
+	option   = regexp.MustCompile(`^\w+ +(?:-\w|/\w)`)  // a command's option, or a path
+	listing  = regexp.MustCompile(`^ls\(([A-Z]\w*)\)$`) // of a protocol's fields, as Scapy has it
 	prompts  = regexp.MustCompile(`^(?:>>> ?|\$ +|# +|smolsh(?: \(virtual\))?> ?)`)
 	literal  = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
 )
@@ -83,6 +89,8 @@ var dialect = rules(
 	"", `^(?:func|function|fn|sub|proc)\s+\w`, `def f(x): return x + 1`,
 	"", `^(?:let|var|const|auto|int|my|set|local)\s+\w+\s*=`, `x = 1, without a word before it`,
 	"", `^(?:export|declare|alias|unset)\s`, `x = 1; the system's shell has !export`,
+	"not an identifier", `\.load\b`, `p.payload, or getattr(p.raw, "load"): load is a word of the language`,
+	"want ':'", `\{[^:{}]*\}`, `set([1, 2]), or a list [1, 2]`,
 	"", `^[A-Z_]+=\S*\s+\w`, `sh("…").out, or ! before the line at the prompt, for the system's shell`,
 	"'{'", `\)\s*\{|\belse\s*\{`, `a colon instead of the brace, and an indented block`,
 	"", `^\}`, `nothing: a block ends where its indentation does`,
@@ -125,6 +133,40 @@ func rules(list ...string) []rule {
 // unquoted matches an address, with a port or a prefix length, or a number with a unit. Those are strings in the language.
 var unquoted = regexp.MustCompile(`(?i)\b\d{1,3}(?:\.\d{1,3}){3}(?:[:/]\d+)?\b|\[[0-9a-f:]*::?[0-9a-f:]*\]:\d+|(?:\b[0-9a-f]{1,4})?(?::[0-9a-f]{0,4}){2,7}(?:%\w+)?(?:/\d+)?|\b\d+(?:\.\d+)?(?:ms|us|s|m|h|d|[kmg]?bit|%)(?:\b|$|[,)])`)
 
+// Access returns what to type instead of an access to a part that a value does not have, about which the interpreter says msg; "" for other errors.
+func Access(msg, line string) string {
+	for _, r := range accesses {
+		if strings.Contains(msg, r.msg) {
+			if m := r.line.FindStringSubmatchIndex(line); m != nil {
+				return string(r.line.ExpandString(nil, r.text, line, m))
+			}
+		}
+	}
+	return ""
+}
+
+// accesses has the rules of Access, whose texts may have parts of the line.
+var accesses = rules(
+	"unhandled index operation struct[string]", `([\w.]+|\))\["(\w+)"\]`, `.$2, with a dot`,
+	"NoneType has no .", `\b(\w+)\.(eth|vlan|arp|ip|ipv6\w*|icmp\w*|igmp|mld\w*|tcp|udp|dns|dhcp|raw)\.\w+`, `$1.$2 is None, as a layer is that the packet does not have: if $1.$2: …`,
+	"not in packet", `\b(\w+)\[([A-Z]\w*)\]`, `if $2 in $1: …; $1.layers lists its layers`,
+	"got bytes, want string", `.`, `str(data) in place of the bytes`,
+)
+
+// spaced matches a number and the name of a unit of time behind a blank.
+var spaced = regexp.MustCompile(`(?i)\b(\d+(?:\.\d+)?) +(?:(m)illi(s)ec(?:ond)?s?|(ms|us|s|m|h)|(s)ec(?:ond)?s?|(m)in(?:ute)?s?|(h)ours?)\b`)
+
+// closed returns a line with a quotation mark, and the parentheses behind it, where its last string does not end.
+func closed(line string) string {
+	open := strings.IndexAny(literal.ReplaceAllStringFunc(line, func(s string) string { return strings.Repeat(" ", len(s)) }), `"'`)
+	if open < 0 {
+		return ""
+	}
+	code := literal.ReplaceAllString(line[:open], `""`)
+	text := strings.TrimRight(line[open+1:], ")]")
+	return line[:open+1] + text + line[open:open+1] + strings.Repeat(")", max(0, strings.Count(code, "(")-strings.Count(code, ")")))
+}
+
 // quoted returns a line with quotes around the addresses and quantities that need them; "" if none does.
 func quoted(line string) string {
 	out, rest := "", line
@@ -149,6 +191,7 @@ func quoted(line string) string {
 }
 
 func quoteAll(out, text string, changed bool) (string, bool) {
+	text = spaced.ReplaceAllString(text, "$1$2$3$4$5$6$7")
 	for {
 		at := unquoted.FindStringIndex(text)
 		if at == nil {
@@ -216,13 +259,14 @@ var wordlike = regexp.MustCompile(`^[\w:][\w.:/%-]*$`)
 
 // arguments are the words and the options of a command line.
 type arguments struct {
+	line    string // all of them, as they were typed
 	words   []string
 	options map[string]string // an option, and the word after it
 }
 
 // parseArgs takes words apart. The word after an option may be its value, and is one of the words as well.
 func parseArgs(list []string) arguments {
-	a := arguments{options: map[string]string{}}
+	a := arguments{line: strings.Join(list, " "), options: map[string]string{}}
 	for i, w := range list {
 		if strings.HasPrefix(w, "-") {
 			a.options[w] = ""

@@ -55,6 +55,28 @@ func near(name, c string, d int) bool {
 	return d <= 1+n/5
 }
 
+// VeryNear returns the candidate of which name probably is a misspelling, "" if none is nearer than one letter in four. In a short name the first
+// letter has to be right.
+func VeryNear(name string, candidates []string) string {
+	n := Nearest(name, candidates)
+	if n == "" || strings.EqualFold(n, name) {
+		return n
+	}
+	a, b := strings.ToLower(name), strings.ToLower(n)
+	if d := distance(a, b); 4*d > len(a)+1 || len(a) < 6 && a[0] != b[0] && !sameLetters(a, b) {
+		return ""
+	}
+	return n
+}
+
+// sameLetters reports whether two names have the same letters in another order.
+func sameLetters(a, b string) bool {
+	x, y := []byte(a), []byte(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return string(x) == string(y)
+}
+
 // distance counts the insertions, deletions, changes and swaps of neighbours between a and b.
 func distance(a, b string) int {
 	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)

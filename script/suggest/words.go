@@ -1,6 +1,11 @@
 package suggest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
 
 // Word returns what to type for a word that has another name in the language, such as cwnd, mtu or dig; "" for other words. The case of
 // its letters does not matter.
@@ -17,6 +22,9 @@ func Member(owner, name string) string {
 	if text := members[owner+"."+name]; text != "" {
 		return text
 	}
+	if owner == "bytes" && slices.Contains(starlark.String("").AttrNames(), name) {
+		return "str(x)." + name + "(…): bytes have no methods of strings"
+	}
 	return words["."+name]
 }
 
@@ -30,9 +38,9 @@ ttl hop_limit hoplimit | ping("192.168.69.100", ttl=3)
 nodelay keepalive sndbuf rcvbuf congestion sack backlog | tcp.connect("192.168.69.100:7", nodelay=True); help(tcp.connect) lists the options
 setsockopt .setsockopt | c.set(nodelay=True) for a connection c
 getsockopt .getsockopt .getpeername .getsockname | c.info(), c.local and c.peer of a connection c
-loss delay jitter netem tc qdisc corrupt duplicate reorder latency | fault("eth0", loss=0.1, delay="20ms")
-bandwidth throttle | fault("eth0", rate="10mbit")
-iptables nft nftables firewall ufw pf drop DROP | fault("eth0", match="tcp port 80"), which drops what matches
+loss delay jitter netem tc qdisc corrupt duplicate reorder latency | fault(ifaces()[0], loss=0.1, delay="20ms")
+bandwidth throttle | fault(ifaces()[0], rate="10mbit")
+iptables nft nftables firewall ufw pf drop DROP | fault(ifaces()[0], match="tcp port 80"), which drops what matches
 nat snat dnat masquerade | no NAT; l.host("r", "10.0.0.254/24", "10.0.1.254/24", forward=True) routes in a lab l
 vlan | trace("vlan"); hosts send no tagged frames
 forward ip_forward router gateway | routes.add("default", "192.168.69.100"); in a lab l, l.host("r", "10.0.0.254/24", forward=True)
@@ -54,7 +62,8 @@ sendto | udp.bind().send("hi", "192.168.69.100:7")
 socket | tcp.connect("192.168.69.100:7"), tcp.listen(8080) or udp.bind(5000)
 curl wget requests urllib fetch | http.get("http://192.168.69.100:8000/").body
 httpd webserver | http.serve(8000, {"/": "hello"})
-iperf iperf3 speedtest | http.get(url), with now() before and after it
+iperf iperf3 speedtest | measure("192.168.69.100:5201"), after measure.serve(5201) at the other end: peer, kernel or a host of a lab
+off no stop | False, without quotes: trace(False) ends the trace
 ssh scp ftp openssl tls ssl | none in the shell; !ssh runs the machine's
 ping6 | ping("fdaa::1")
 traceroute6 tracepath mtr tracert | traceroute("192.168.69.100")
@@ -70,12 +79,11 @@ netns veth namespace topology mininet | l = lab(), then a = l.host("a", "10.0.0.
 plot graph ladder draw chart | tcp.connect("192.168.69.100:7", log=1000).log(), a table whose .csv() other programs plot
 why explain | drops(), and help("nd conflict") for its reasons
 packetdrill | a.on("packet", lambda p: print(p.summary()), filter="tcp"), and smolsh test FILE.star
-measure | c.info() of a connection c
-follow write_capture | read_capture("x.pcapng"), which is a list of packets
-wire | frames.bind(0x88b5) sends and receives whole frames
 srp srp1 | sr1(Ether()/IP(dst="192.168.69.100")/ICMP())
-sendp | send(Ether()/IP(dst="192.168.69.100")/ICMP())
-fuzz | fault("eth0", corrupt=0.5)
+sendp sendpfast | send(Ether()/IP(dst="192.168.69.100")/ICMP())
+unhex fromhex a2b_hex unhexlify | bytes([int(h[i:i+2], 16) for i in range(0, len(h), 2)]) of a string h
+inet_aton inet_pton | bytes([int(n) for n in "10.0.0.1".split(".")])
+bytearray | bytes([1, 2])
 hexdump ls_packet summary | p = sniff("icmp", count=1)[0], then p.show() and p.hexdump()
 rdpcap PcapReader | read_capture("x.pcapng")
 wrpcap PcapWriter | capture("x.pcapng")
@@ -124,6 +132,15 @@ cron at | every("1s", fn)
 `)
 
 var members = table(`
+protocol.connect protocol.listen protocol.bind protocol.send protocol.recv | tcp.connect("192.168.69.100:7") or udp.bind(5000): TCP and UDP are the tables of a packet's fields
+response.text response.content response.json response.data response.read | r.body
+response.status_code response.code response.ok | r.status
+builtin_function_or_method.fromhex | bytes([int(h[i:i+2], 16) for i in range(0, len(h), 2)]) of a string h
+packet.lastlayer | p.layers[-1], its name
+packet.sprintf | "%s" % p.ip.src
+packet.load packet.data | p.payload
+packet.chksum packet.src packet.dst packet.sport packet.dport packet.ttl packet.seq packet.ack packet.flags packet.id packet.proto packet.type | p.ip.src, p.tcp.flags: fields belong to a layer
+list.summary list.show list.nsummary list.hexdump | [p.summary() for p in list]
 module.sleep | sleep("20ms")
 module.perf_counter module.monotonic module.time_ns module.clock | now()
 module.random module.randint | --seed N: what is random in a run comes from its seed
@@ -178,6 +195,19 @@ kernel.ping kernel.ss kernel.routes kernel.ifaces kernel.neighbors | !ping, !ss,
 ping.rtt ping.time ping.avg_rtt | .min, .avg and .max
 ping.lost ping.success ping.ok ping.packet_loss | .received and .loss
 packet.haslayer packet.getlayer | p.tcp, which is None in a packet without TCP
+`)
+
+// Argument returns what to type instead of an argument that a builtin does not have; "" for other names.
+func Argument(builtin, name string) string { return parameters[builtin+"."+name] }
+
+// parameters are arguments of Scapy's and of other programs' functions of the same names.
+var parameters = table(`
+sniff.prn | on("packet", lambda p: print(p.summary()), filter="icmp")
+sniff.lfilter | [p for p in sniff("tcp", count=5) if p.tcp.dport == 80]
+sniff.offline | read_capture("x.pcapng")
+sniff.store | on("packet", fn), which keeps none
+sniff.stop_filter sniff.started_callback | on("packet", fn), and its .cancel()
+ping.c ping.n | ping("192.168.69.100", count=1)
 `)
 
 // table reads lines of words, a bar, and what to type for them.

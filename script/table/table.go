@@ -270,7 +270,11 @@ func (r *Row) Attr(name string) (starlark.Value, error) {
 	if i := r.Table.column(name); i >= 0 && name == FieldName(name) {
 		return r.Values[i], nil
 	}
-	return suggest.Attr(r, name, r.Table.env.Member(r.Actions, r.About, name))
+	x, err := suggest.Attr(r, name, r.Table.env.Member(r.Actions, r.About, name))
+	if x == nil && err == nil {
+		err = fmt.Errorf("the row has no .%s field or method: it has %s", name, strings.Join(r.AttrNames(), " "))
+	}
+	return x, err
 }
 
 // AttrNames implements starlark.HasAttrs.

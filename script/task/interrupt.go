@@ -6,8 +6,38 @@ func (s *Scheduler) Interrupt() { s.interrupt(false) }
 
 // InterruptCall interrupts like Interrupt, but spares everything else where the main task is inside a call that keeps its
 // results (Keeping): only that call ends, and the task may continue after it (Resume). That happens once between two
-// calls of Begin. Any goroutine may call InterruptCall.
-func (s *Scheduler) InterruptCall() { s.interrupt(true) }
+// calls of Begin. If Foreground is set and another task computes, InterruptCall stops only that task, as InterruptSpinning does. Any
+// goroutine may call InterruptCall.
+func (s *Scheduler) InterruptCall() {
+	if !s.Foreground || !s.InterruptSpinning() {
+		s.interrupt(true)
+	}
+}
+
+// InterruptSpinning stops the computation of the running task if that is not the main task and has computed for long, and reports
+// whether it did. The wait of the main task and the interrupts of Divert are unaffected. Any goroutine may call InterruptSpinning.
+func (s *Scheduler) InterruptSpinning() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.holder.Load()
+	if s.diverts != nil || t == nil || t == s.main || t.computation == nil || !s.computing(t) {
+		return false
+	}
+	s.interrupting.Store(true)
+	s.stopping.Store(true)
+	t.computation.Cancel(ErrInterrupted.Error())
+	if s.holder.Load() != t {
+		s.stopped()
+	}
+	return true
+}
+
+// stopped resets Interrupting when the task that InterruptSpinning has stopped passes the baton on.
+func (s *Scheduler) stopped() {
+	if s.stopping.CompareAndSwap(true, false) {
+		s.interrupting.Store(false)
+	}
+}
 
 func (s *Scheduler) interrupt(callOnly bool) {
 	s.interrupting.Store(true)
@@ -16,6 +46,9 @@ func (s *Scheduler) interrupt(callOnly bool) {
 	spares := s.spares()
 	s.mu.Lock()
 	if to := s.diverts; to != nil {
+		if t := s.holder.Load(); s.Foreground && t != nil && t != s.main && t.computation != nil && s.runs() > spinsFor {
+			t.computation.Cancel(ErrInterrupted.Error()) // Spinning has named it
+		}
 		s.mu.Unlock()
 		to()
 		return
@@ -87,9 +120,9 @@ func (s *Scheduler) CancelAll(err error) {
 	}
 }
 
-// Divert makes interrupts call the function to instead of ending waits, until restore is called. pending reports
-// whether the main task was interrupted before; Divert clears that interrupt. Another goroutine than the caller's calls
-// the function.
+// Divert makes interrupts call the function to instead of ending waits, until restore is called, which any goroutine may
+// do. pending reports whether the main task was interrupted before; Divert clears that interrupt. Another goroutine than
+// the caller's calls the function to.
 func (s *Scheduler) Divert(to func()) (pending bool, restore func()) {
 	s.mu.Lock()
 	pending = s.interrupted.Swap(false) || s.main.cause == ErrInterrupted
@@ -102,6 +135,7 @@ func (s *Scheduler) Divert(to func()) (pending bool, restore func()) {
 		s.mu.Lock()
 		s.diverts = nil
 		s.mu.Unlock()
+		s.InterruptOver()
 	}
 }
 

@@ -22,6 +22,9 @@ type Scheduler struct {
 	Crashed func(v any, stack []byte)
 	// Poked is called with the baton some time after Poke.
 	Poked func()
+	// Spinning is called with a task other than the main one that has computed for spinsFor without a wait, once for each such
+	// computation, if Foreground is set. It runs on a goroutine of its own and must not use values of the tasks. It may be nil.
+	Spinning func(t *Task)
 	// Servers returns a line for each server that describes what the server waits for. A deadlock's error contains the
 	// lines.
 	Servers func() []string
@@ -43,6 +46,7 @@ type Scheduler struct {
 	callOnly     atomic.Bool // the last interrupt was InterruptCall
 	resumed      atomic.Bool // true if the main task has continued after the last interrupt
 	spent        atomic.Bool // true if the main task has continued after an interrupt since Begin
+	stopping     atomic.Bool // true from InterruptSpinning until the task that it has stopped passes the baton on
 
 	interpreter chan struct{} // holds a token while no goroutine runs the interpreter
 	conds       []*Task       // tasks that wait for other tasks or servers
@@ -52,6 +56,7 @@ type Scheduler struct {
 	main        *Task
 	holder      atomic.Pointer[Task] // the task that runs; nil while every task waits
 	holds       atomic.Int64         // time at which holder received the baton, by the wall clock, in nanoseconds from 1970
+	spins       *time.Timer          // calls spun some time after the baton was passed; nil before the first time
 }
 
 // Bound is a limit with a count of refusals.
@@ -81,7 +86,35 @@ const computes = 100 * time.Millisecond
 
 // computing reports whether t has run for long without a wait. Any goroutine may call it.
 func (s *Scheduler) computing(t *Task) bool {
-	return t == s.holder.Load() && time.Since(time.Unix(0, s.holds.Load())) > computes
+	return t == s.holder.Load() && s.runs() > computes
+}
+
+// runs returns the time for which the holder has had the baton. Any goroutine may call it.
+func (s *Scheduler) runs() time.Duration { return time.Since(time.Unix(0, s.holds.Load())) }
+
+// spinsFor is the time after which a task that computes without a wait is reported.
+const spinsFor = 3 * time.Second
+
+// watchSpinning makes spun run if t keeps the baton for spinsFor.
+func (s *Scheduler) watchSpinning(t *Task) {
+	switch {
+	case !s.Foreground || s.Spinning == nil:
+	case t == s.main:
+		if s.spins != nil {
+			s.spins.Stop()
+		}
+	case s.spins == nil:
+		s.spins = time.AfterFunc(spinsFor, s.spun)
+	default:
+		s.spins.Reset(spinsFor)
+	}
+}
+
+// spun reports the task that runs.
+func (s *Scheduler) spun() {
+	if t := s.holder.Load(); t != nil && t != s.main && s.runs() > spinsFor/2 {
+		s.Spinning(t)
+	}
 }
 
 // Running returns the interpreter of the task that runs, nil if every task waits. Any goroutine may call it, but the interpreter is the
@@ -167,6 +200,7 @@ func (s *Scheduler) pop() *Task {
 
 // next returns the task that runs next. While no task is ready, it advances the worlds.
 func (s *Scheduler) next() *Task {
+	s.stopped()
 	for {
 		select {
 		case <-s.wake:
@@ -180,6 +214,7 @@ func (s *Scheduler) next() *Task {
 		if t := s.pop(); t != nil {
 			s.holds.Store(time.Now().UnixNano())
 			s.holder.Store(t)
+			s.watchSpinning(t)
 			return t
 		}
 		s.holder.Store(nil)

@@ -340,6 +340,90 @@ func TestInterruptCall(t *testing.T) {
 	f.wantErr(u.Failure(), ErrInterrupted)
 }
 
+// spinning makes the fixture one of a shell in which a task has computed for two seconds until stop. It returns after the interrupt
+// that act sends, when the task has ended.
+func (f *fixture) spinning(act func(), spinner *computation) error {
+	f.Foreground = true
+	stop := make(chan struct{})
+	u := f.start("u", func(*Task) error {
+		act()
+		<-stop
+		return nil
+	})
+	u.SetComputation(spinner)
+	time.AfterFunc(50*time.Millisecond, func() { close(stop) })
+	return f.join(u)
+}
+
+// TestInterruptSpins: Ctrl-C stops a background task that computes, and neither the main task's wait nor a second Ctrl-C is affected. A task
+// that has just begun is not one that computes.
+func TestInterruptSpins(t *testing.T) {
+	for _, long := range []bool{true, false} {
+		f := newFixture(t)
+		mine, its := &computation{}, &computation{}
+		f.main.SetComputation(mine)
+		f.wantErr(f.spinning(func() {
+			if long {
+				f.holds.Add(-int64(2 * time.Second))
+			}
+			f.InterruptCall()
+			if !f.Interrupting() {
+				t.Error("no interrupt is under way")
+			}
+		}, its), map[bool]error{true: nil, false: ErrInterrupted}[long])
+		if long && (len(mine.reasons) > 0 || !slices.Equal(its.reasons, []string{"interrupted"}) || f.Interrupting() || f.InterruptPending()) {
+			t.Errorf("stopped by %q and %q; interrupting %v, pending %v", mine.reasons, its.reasons, f.Interrupting(), f.InterruptPending())
+		}
+		if !long && len(its.reasons) > 0 {
+			t.Errorf("the task was stopped by %q", its.reasons)
+		}
+		if f.InterruptSpinning() {
+			t.Error("a task computes that has ended")
+		}
+	}
+}
+
+// TestInterruptSpinsBesideCommand: while interrupts are diverted to a command, they stop a task beside it only after the task has been
+// named. When the command has ended, they stop the task.
+func TestInterruptSpinsBesideCommand(t *testing.T) {
+	for _, c := range []struct {
+		runs     time.Duration
+		restored bool
+		stops    bool
+	}{{2 * time.Second, false, false}, {4 * time.Second, false, true}, {2 * time.Second, true, true}} {
+		f := newFixture(t)
+		calls, its := 0, &computation{}
+		_, restore := f.Divert(func() { calls++ })
+		f.wantErr(f.spinning(func() {
+			f.holds.Add(-int64(c.runs))
+			if c.restored {
+				restore()
+			}
+			f.InterruptCall()
+		}, its), nil)
+		restore()
+		if (calls == 0) != c.restored || (len(its.reasons) > 0) != c.stops {
+			t.Errorf("%+v: %d calls, the task was stopped by %q", c, calls, its.reasons)
+		}
+	}
+}
+
+// TestSpinningIsNamed: in a shell, a task that keeps the baton for long is named, the main task never.
+func TestSpinningIsNamed(t *testing.T) {
+	f := newFixture(t)
+	var named []string
+	f.Spinning = func(t *Task) { named = append(named, t.Name) }
+	f.wantErr(f.spinning(func() {
+		f.spun()
+		f.holds.Add(-int64(4 * time.Second))
+		f.spun()
+	}, &computation{}), nil)
+	f.spun()
+	if !slices.Equal(named, []string{"u"}) || f.spins == nil || f.spins.Stop() {
+		t.Errorf("named %q", named)
+	}
+}
+
 // TestDivert: a diverted interrupt ends no wait. Divert reports and withdraws an interrupt that is already pending.
 func TestDivert(t *testing.T) {
 	f := newFixture(t)

@@ -58,6 +58,9 @@ func (c *Catalogue) Dissect(b []byte, length int, first *Protocol) *Packet {
 	return dissect(b, length, first, c.Carried)
 }
 
+// View returns an empty packet for Draft.MatchFrame, which dissects with the protocols that call no script.
+func (c *Catalogue) View() *Packet { return &Packet{carried: c.Unscripted} }
+
 // With returns a catalogue with one more protocol, which replaces one of the same name, and that protocol. The error names what is wrong
 // in the definition.
 func (c *Catalogue) With(d *Definition) (*Catalogue, *Protocol, error) {

@@ -81,6 +81,9 @@ func (p *Protocol) Field(name string) *Field {
 // Is reports whether p is q, or a message of q with a table of its own.
 func (p *Protocol) Is(q *Protocol) bool { return p == q || p.Base == q && q != nil }
 
+// Scripted reports whether dissecting the protocol calls functions of a script.
+func (p *Protocol) Scripted() bool { return p.scripted }
+
 // define completes a table: it computes the offsets of fixed fields, and finds the length fields.
 func define(p Protocol) *Protocol {
 	if p.Attr == "" {

@@ -136,6 +136,19 @@ func LinkText(d phy.Watcher) string {
 	return d.Name() + ": the link is down"
 }
 
+// KindOf returns the kind of device, tap, tun or raw, by which a host stands on an interface of the machine. It returns "" if there is no
+// interface of that name.
+func KindOf(name string) string {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return ""
+	}
+	if kind := tap.KindOf(link); kind == "tap" || kind == "tun" {
+		return kind
+	}
+	return "raw"
+}
+
 func kindOf(name string) string {
 	link, err := netlink.LinkByName(name)
 	if err != nil {

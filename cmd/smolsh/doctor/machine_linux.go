@@ -16,8 +16,19 @@ import (
 	"smolsh/phy/tap"
 )
 
-// examine checks the machine, and then the devices; without any it lists the machine's TAPs and TUNs.
+// examine checks the machine, and then the devices; without any it lists the machine's TAPs and TUNs. Virtual devices alone need no
+// check.
 func (c *Checkup) examine() {
+	virtual := 0
+	for _, d := range c.Devices {
+		if d.Kind == "sim" || d.Kind == "loopback" {
+			c.say(Verdict{Subject: d.Kind, Good: "works everywhere: it needs nothing of the machine"})
+			virtual++
+		}
+	}
+	if virtual > 0 && virtual == len(c.Devices) {
+		return
+	}
 	c.say(Verdict{Subject: "/dev/net/tun", Good: "may be opened", Bad: TUNObstacle()})
 	c.say(Verdict{Subject: "namespaces", Good: "a network namespace may be made", Bad: c.namespaces()})
 	for _, k := range []struct {

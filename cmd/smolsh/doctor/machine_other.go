@@ -21,6 +21,9 @@ func (d Device) String() string {
 	return d.Kind + ":" + d.Name
 }
 
+// KindOf returns "", because no interface of the system is a device.
+func KindOf(string) string { return "" }
+
 // examine reports that each device, and the private lab, needs Linux. The virtual devices have no obstacle.
 func (c *Checkup) examine() {
 	c.say(Verdict{Subject: "sim, loopback", Good: "work everywhere"})

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,6 +20,7 @@ type junit struct {
 	Failed  int      `xml:"failures,attr"`
 	Errors  int      `xml:"errors,attr"`
 	Skipped int      `xml:"skipped,attr"`
+	Seconds string   `xml:"time,attr"` // sum of all suites
 	Suites  []*suite `xml:"testsuite"`
 
 	running []job // the cases that the end of the file names
@@ -32,6 +34,8 @@ type suite struct {
 	Errors  int         `xml:"errors,attr"`
 	Skipped int         `xml:"skipped,attr"`
 	Seconds string      `xml:"time,attr"`
+	Began   string      `xml:"timestamp,attr,omitempty"` // begin of the run, in UTC
+	Machine string      `xml:"hostname,attr,omitempty"`
 	Cases   []junitCase `xml:"testcase"`
 	seconds float64
 }
@@ -54,6 +58,7 @@ type junitOutput struct {
 
 type junitReason struct {
 	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr,omitempty"` // of a failure
 	Text    string `xml:",cdata"`
 }
 
@@ -68,7 +73,11 @@ func junitCaseOf(c *Config, o *outcome, told telling) junitCase {
 		name += fmt.Sprintf(" (seed %d)", o.seed)
 	}
 	k := junitCase{Class: strings.TrimSuffix(t.Shown, ".star"), Name: clean(name), File: t.Path, Seconds: fmt.Sprintf("%.6f", o.Took.Seconds())}
-	text := append(o.reason(), o.Packets...)
+	var text []string
+	for _, l := range o.reason() {
+		text = append(text, foldReason(l))
+	}
+	text = append(text, o.Packets...)
 	text = append(text, "again: "+told.again)
 	if told.capture != "" {
 		text = append(text, "capture: "+told.capture)
@@ -89,10 +98,18 @@ func junitCaseOf(c *Config, o *outcome, told telling) junitCase {
 	case o.Expected:
 		k.Skipped = &junitReason{Message: clean("expected to fail: " + o.Why)}
 	case o.Failure != nil:
-		reason.Message = clean(o.Failure.Message)
+		reason.Message, reason.Type = clean(o.Failure.Message), failureType(o.Failure.Message)
 		k.Failure = reason
 	}
 	return k
+}
+
+// failureType returns the attribute by which readers of the report tell failures apart.
+func failureType(message string) string {
+	if strings.HasPrefix(message, "assert.") || strings.HasPrefix(message, "fail:") {
+		return "assertion"
+	}
+	return "error"
 }
 
 // add adds a case to the suite of its file. Cases are added in their order.
@@ -106,6 +123,10 @@ func (j *junit) add(c *Config, o *outcome, told telling) {
 		s = j.Suites[n-1]
 	} else {
 		s = &suite{Name: t.Path}
+		if !c.began.IsZero() {
+			s.Began = c.began.UTC().Format("2006-01-02T15:04:05")
+		}
+		s.Machine, _ = os.Hostname()
 		j.Suites = append(j.Suites, s)
 	}
 	k := junitCaseOf(c, o, told)
@@ -224,9 +245,12 @@ func (j *junit) write(w io.Writer) error {
 	if w == nil {
 		return nil
 	}
+	all := 0.0
 	for _, s := range j.Suites {
 		s.Seconds = fmt.Sprintf("%.6f", s.seconds)
+		all += s.seconds
 	}
+	j.Seconds = fmt.Sprintf("%.6f", all)
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	e := xml.NewEncoder(&b)

@@ -251,6 +251,9 @@ func list(words []string, n int) string {
 func (r *report) details(o outcome, told telling) {
 	const in = "      "
 	for _, l := range o.reason() {
+		if !r.c.Terminal {
+			l = strings.ReplaceAll(foldReason(l), "\n", "\n"+in)
+		}
 		r.printf("%s%s\n", in, l)
 	}
 	if len(o.Output) > 0 {
@@ -279,6 +282,12 @@ func (r *report) details(o outcome, told telling) {
 		r.printf("%sno whole capture: %s\n", in, told.lost)
 	}
 }
+
+// reasonColumns is the width to which the reason of a failure is folded where there is no terminal, in columns.
+const reasonColumns = 120
+
+// foldReason folds a line of a failure's reason at words, if it is long.
+func foldReason(l string) string { return screen.Fold(l, reasonColumns, hang) }
 
 // reason returns the lines that say why a test failed or was interrupted, and where.
 func (o *outcome) reason() (lines []string) {

@@ -242,7 +242,7 @@ func (x *inFill) station() (hw wire.HardwareAddr, err error) {
 	}
 	i, ok := x.d.Layer(packet.ARP)
 	if !ok {
-		return hw, errors.New("Ether.dst is not set, and what follows does not say where the frame goes")
+		return hw, errors.New("the packet needs Ether.dst, because what follows does not say where the frame goes")
 	}
 	switch v := x.d.Layers[i].Value(packet.ARP.Field("hwdst")).(type) {
 	case wire.HardwareAddr:

@@ -12,7 +12,7 @@ import (
 // bothFamilies are the files of ../testdata/script whose chunks also run over IPv6. A chunk with a line that begins with "# IPv4 only:"
 // and a reason runs over IPv4 alone.
 var bothFamilies = []string{"sockets.star", "http.star", "multicast.star", "labs.star", "faults.star", "switches.star", "ecn.star", "filters.star",
-	"captures.star", "webserver.star", "measure.star", "names.star", "limits.star", "tcplog.star", "send.star", "replay.star"}
+	"captures.star", "webserver.star", "measure.star", "names.star", "limits.star", "tcplog.star", "send.star", "replay.star", "code.star"}
 
 // replaced are the addresses of IPv4 in scripts, and those of IPv6 that take their places. So ":" in "10.0.0.1" tells a script the family.
 var replaced = []struct{ pattern, with string }{

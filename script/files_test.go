@@ -37,7 +37,13 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// runChunk runs a part of a file in a folder of its own, in which it may write files.
 func runChunk(t *testing.T, s *testSession, file, text string) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
 	got := status(s.RunSource(file, text))
 	said := s.err.String()
 	where, pattern := 0, ""

@@ -77,7 +77,7 @@ func TestFlood(t *testing.T) {
 		flood(k)
 	}
 	w.drain()
-	if after := cost(); after > before {
+	if after := cost(); after > before+2 { // a mean of 100 flips between two numbers
 		t.Errorf("%v allocations for an advertisement, %v before", after, before)
 	}
 	for what, n := range map[string][2]int{"routers": {len(w.s.routers.entries), 16}, "on-link": {len(w.s.onLink.entries), 32},

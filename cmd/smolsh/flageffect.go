@@ -57,7 +57,7 @@ func (o *options) checkPcap(files []string) error {
 
 // flagsBefore lists the flags before a verb that the verb heeds. The verb test has a check of its own.
 var flagsBefore = map[string][]string{
-	"doctor": {"device", "addr", "gateway", "mac", "mtu", "no-ipv6", "switch-user", "kernel-addr", "promiscuous", "forward"},
+	"doctor": {"device", "addr", "gateway", "mac", "mtu", "no-ipv6", "switch-user", "kernel-addr", "promiscuous", "share-address", "forward"},
 }
 
 // checkBefore returns an error for a flag before a verb that does not heed it.

@@ -178,6 +178,10 @@ func Arg[T any](a *Arguments, name string) T {
 // Given reports whether the parameter of a name has a value, given or by default.
 func (a *Arguments) Given(name string) bool { return a.Values[indexOf(a.params, name)] != nil }
 
+// synonyms are names of arguments that builtins take for another one, where they have no argument of that name. Packets are chosen by
+// filter= in most calls, and by match= in those whose rules match them.
+var synonyms = map[string]string{"match": "filter", "filter": "match"}
+
 // Bind assigns the arguments of a call to the builtin's parameters and converts each to its kind. An error of
 // Caller.Permit refuses the call.
 func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, caller Caller) (a Arguments, err error) {
@@ -199,6 +203,9 @@ func (b *Builtin[C]) Bind(args starlark.Tuple, kwargs []starlark.Tuple, caller C
 	for _, kv := range kwargs {
 		name := string(kv[0].(starlark.String))
 		i := b.Index(name)
+		if i < 0 {
+			i = b.Index(synonyms[name])
+		}
 		if i < 0 {
 			if b.TakesOptions {
 				a.Opts = append(a.Opts, kv)

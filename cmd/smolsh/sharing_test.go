@@ -41,6 +41,24 @@ for at, own in [("198.51.100.1:8000", "192.168.69.1"), ("[fd00:9::1]:8000", "fda
     port = int(str(c.local).split(":")[-1])
     assert.true(port > 60999, str(port))
     c.close()
+
+# A connection by hand to the same server, and the kernel's in the middle of it.
+for ip, at, own in [(IP(dst="192.168.69.2"), "192.168.69.2", "192.168.69.1"), (IPv6(dst="fdaa::2"), "[fdaa::2]", "fdaa::1")]:
+    claimed = claim(tcp=45000)
+    hello = sr1(ip/TCP(sport=45000, dport=8000, seq=1000, flags="S", options=[("mss", 1000)]), timeout="5s")
+    assert.eq((hello.tcp.flags, hello.tcp.ack), ("SA", 1001))
+    part = ip/TCP(sport=45000, dport=8000, seq=1001, ack=hello.tcp.seq + 1, flags="A", window=8000)
+    send(part)
+    assert.eq(str(sh("curl -s --max-time 10 -w ' %{local_ip}' 'http://" + at + ":8000/greeting'").out), "hello " + own)
+    answer = spawn(sniff, "tcp src port 8000 and tcp dst port 45000", timeout="700ms")
+    sleep(0)
+    ask = "GET /greeting HTTP/1.0\r\n\r\n"
+    send(part.replace(tcp=dict(flags="PA"))/ask)
+    ends = [(p.tcp.seq - hello.tcp.seq - 1 + len(p.payload) + int(p.tcp.has("F")), p.payload) for p in answer.join()]
+    assert.true([data for _, data in ends if str(data).endswith("hello")], str(ends))
+    bye = part.replace(tcp=dict(flags="FA", seq=1001 + len(ask), ack=hello.tcp.seq + 1 + max([n for n, _ in ends])))
+    assert.contains(sr1(bye, timeout="5s").tcp.flags, "A")
+    claimed.release()
 e = catch(lambda: tcp.listen(8001))
 print("refused:", e)
 s = serve("tcp", 7, echo)

@@ -27,6 +27,7 @@ type seen struct {
 	dir     stack.Dir
 	medium  phy.Medium
 	gso     int
+	partial bool // true if the transport checksum is left to the device
 	verdict stack.Verdict
 	marks   phy.Marks
 	n       int // octets in head
@@ -69,7 +70,7 @@ func (r *recent) packet(ev *stack.PacketEvent) {
 	r.next = (r.next + 1) % maxRecent
 	p.order = r.seen.Add(1)
 	p.now, p.iface, p.dir, p.medium = ev.Now, ev.Iface.Name(), ev.Dir, ev.Iface.Medium()
-	p.gso, p.verdict, p.marks = int(ev.Frame.Offload.GSOSize), ev.Verdict, ev.Frame.Marks
+	p.gso, p.partial, p.verdict, p.marks = int(ev.Frame.Offload.GSOSize), ev.Frame.Offload.NeedsCsum, ev.Verdict, ev.Frame.Marks
 	p.n, p.length = copy(p.head[:], ev.Frame.Bytes()), ev.Frame.Len()
 }
 

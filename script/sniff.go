@@ -1,12 +1,15 @@
 package script
 
 import (
+	"slices"
+
 	"go.starlark.net/starlark"
 
 	"smolsh/script/packetvalue"
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/packet"
 )
 
 // maxSniffed is the largest number of packets that sniff() keeps.
@@ -20,9 +23,13 @@ func direction(d stack.Dir) string {
 	return "rx"
 }
 
-// sighted returns a packet as a value. ev is the observer's argument.
+// sighted returns a packet as a value. ev is the observer's argument. A checksum that is left to the device is filled in.
 func sighted(s *Session, ev *stack.PacketEvent) *packetvalue.Value {
-	return packetvalue.New(environment{s}, ev.Frame.Bytes(), ev.Iface.Medium(),
+	b, m := slices.Clone(ev.Frame.Bytes()), ev.Iface.Medium()
+	if ev.Frame.Offload.NeedsCsum {
+		packet.FinishChecksum(b, packet.First(b, m))
+	}
+	return packetvalue.NewHead(environment{s}, b, len(b), m,
 		&packetvalue.Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})
 }
 

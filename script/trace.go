@@ -164,7 +164,11 @@ func (s *Session) traceLast(h *hostValue, f *chooser, n int, absolute bool) star
 
 // packet returns the recorded packet as a Starlark value.
 func (p *seen) packet(s *Session) *packetvalue.Value {
-	return packetvalue.NewHead(environment{s}, slices.Clone(p.head[:p.n]), p.length, p.medium,
+	b := slices.Clone(p.head[:p.n])
+	if p.partial && p.n == p.length {
+		packet.FinishChecksum(b, packet.First(b, p.medium))
+	}
+	return packetvalue.NewHead(environment{s}, b, p.length, p.medium,
 		&packetvalue.Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})
 }
 

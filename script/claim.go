@@ -20,7 +20,7 @@ func claimBuiltins() []*builtin {
 			Example: `c = claim(tcp=40000); c.release()`, Fn: builtinClaim},
 		{Name: "claim.release",
 			Doc: "End the claim; from then on the stack answers as usual.", Example: `claim(udp=5353).release()`, Fn: claimRelease},
-		{Name: "claims", Result: "table", Host: true, See: "claim, sockets",
+		{Name: "claims", Beside: true, Result: "table", Host: true, See: "claim, sockets",
 			Doc: "What is claimed, and how many packets have arrived there.", Example: `claim(icmp=7); claims()`, Fn: builtinClaims},
 	}
 }

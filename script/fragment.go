@@ -15,7 +15,7 @@ func fragmentBuiltins() []*builtin {
 			Result: "list", Host: true, See: "defragment, send",
 			Doc:     "Divide a packet into fragments, which may be sent, changed or left out.",
 			Example: `send(reversed(fragment(IP(dst="192.168.69.100")/ICMP()/("x" * 3000))))`, Fn: builtinFragment},
-		{Name: "defragment", Sig: "packets", Kinds: "any", Args: "packets: a list of packets",
+		{Name: "defragment", Beside: true, Sig: "packets", Kinds: "any", Args: "packets: a list of packets",
 			Result: "list", Pure: true, See: "fragment, sniff, read_capture",
 			Doc:     "Put fragments together. Those that overlap or miss others stay as they are, as do other packets.",
 			Example: `len(defragment(fragment(IP(dst="192.168.69.100")/UDP(dport=9)/("x" * 3000))))`, Fn: builtinDefragment},

@@ -13,7 +13,7 @@ func patternBuiltins() []*builtin {
 		{Name: "packet.differences", Sig: "pattern", Kinds: "pattern", Args: "pattern: as of packet.matches",
 			Result: "list", Pure: true, See: "packet.matches", Doc: `The fields by which the packet fails a pattern, as lines such as "tcp.flags: want SA, got RA".`,
 			Example: `(IP()/TCP(flags="RA")).differences(TCP(flags="SA"))`, Fn: packetDifferences},
-		{Name: "NOT", Sig: "x", Kinds: "any", Args: "x: a value, list of alternatives, range, function of the value, or ANY", Result: "pattern", Pure: true, See: "packet.matches",
+		{Name: "NOT", Beside: true, Sig: "x", Kinds: "any", Args: "x: a value, list of alternatives, range, function of the value, or ANY", Result: "pattern", Pure: true, See: "packet.matches",
 			Doc: "In a field of a pattern, every value but these.", Example: `TCP(dport=NOT([80, 443]))`, Fn: builtinNot},
 	}
 }

@@ -18,7 +18,7 @@ func sections() []section {
 		{Title: "State", Intro: "The state of a host, as tables of rows. A bare name concerns the host of the calling task, `ifaces()` for example; " +
 			"`peer.ifaces()` is the table of another host. `arp` is `neighbors`, `ss` is `sockets`.",
 			Builtins: join(stateBuiltins(), autoconfBuiltins(), ifaceBuiltins(), advertiseBuiltins(), tableBuiltins())},
-		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins(), sendBuiltins(), claimBuiltins(), replayBuiltins(), answeringBuiltins())},
+		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins(), sendBuiltins(), claimBuiltins(), answeringBuiltins())},
 		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Calls that wait accept `timeout=`. Without it `tcp.connect` waits as long as TCP retransmits the SYN, and other calls wait for ever.",
 			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins(), httpServeBuiltins(), measureBuiltins())},
@@ -29,7 +29,7 @@ func sections() []section {
 			"The clock is that of the host in use: beside a live lab, virtual ones move while the script's main line sleeps or waits for them, and by `l.run()`.", Builtins: join(timeBuiltins(), eventBuiltins())},
 		{Title: "Labs", Intro: "Hosts, links and a clock of their own, in which equal seeds give equal packets.", Builtins: join(labBuiltins(), topologyBuiltins(), linkBuiltins(), stationBuiltins(), endBuiltins())},
 		{Title: "Fault rules", Intro: "", Builtins: faultBuiltins()},
-		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins(), composeBuiltins(), patternBuiltins(), protocolBuiltins(), fuzzBuiltins(), fragmentBuiltins(), packetFileBuiltins())},
+		{Title: "Packets", Intro: "", Builtins: join(traceBuiltins(), packetBuiltins(), composeBuiltins(), patternBuiltins(), protocolBuiltins(), fuzzBuiltins(), fragmentBuiltins(), packetFileBuiltins(), replayBuiltins())},
 		{Title: "Programs and files", Intro: "Programs run in the lab's network namespace, as `!command` does at the prompt; beside a virtual lab, in the machine's own. " +
 			"Virtual time stands while one runs. A run that calls `sh` does not repeat: what a program does, and when, depends on the machine. " +
 			"`smolsh test --shrink` refuses such a test.", Builtins: join(programBuiltins(), fileBuiltins(), logBuiltins())},

@@ -59,7 +59,7 @@ func traceBuiltins() []*builtin {
 			Args:    "path: a pcapng or pcap file, which may be compressed with gzip; " + filterArg + "; count: largest number of packets to read; lazy: True for a value that for loops read packet by packet, whatever the file's size",
 			Doc:     "Return a capture file's packets. A capture may be writing it; comments are verdicts, times count from 1970.",
 			Example: `c = capture("x.pcapng"); ping("192.168.69.100", count=1); c.stop(); read_capture("x.pcapng", "icmp")[1].summary()`, Fn: builtinReadCapture},
-		{Name: "captures", Result: "table", Fields: fieldsOf(captureColumns), See: "capture, read_capture",
+		{Name: "captures", Beside: true, Result: "table", Fields: fieldsOf(captureColumns), See: "capture, read_capture",
 			Doc: "The running captures: BYTES counts the octets of the packets written, SINCE is now() at the start.", Example: `capture("x.pcapng", "icmp"); ping("192.168.69.100", count=1); captures()[0].packets; captures()[0].stop()`, Fn: capturesTable},
 		{Name: "capture.stop", Doc: "Finish the file.", Example: `capture("x.pcapng").stop()`, Fn: captureStop},
 	}

@@ -273,7 +273,7 @@ func (r *Registry[C]) Glance(width int, hosts []string) string {
 		var names []string
 		for _, b := range s.Builtins {
 			ns, _, dotted := strings.Cut(b.Name, ".")
-			if dotted && (!r.Globals[ns] || ns == "assert") {
+			if dotted && (!r.Globals[ns] || ns == "assert") || b.Beside {
 				continue
 			}
 			names = append(names, b.Name)
@@ -286,9 +286,8 @@ func (r *Registry[C]) Glance(width int, hosts []string) string {
 		chapter(s.Title, names)
 	}
 	out.WriteString(screen.Fold(`
-ping? is help(ping); tcp?, assert?, conn? and x? for any value work too.
-Tab completes, Ctrl-R searches what was typed, _ is the last value,
-!command runs a command of the system's. Ctrl-C stops what runs; twice
-ends the shell where something computes on.`, width, 0))
+ping? is help(ping), and x? helps on any value. Tab completes, Ctrl-R searches
+what was typed, _ is the last value, !command runs one of the system's.
+Ctrl-C stops what runs; twice ends the shell where something computes on.`, width, 0))
 	return out.String()
 }

@@ -26,6 +26,7 @@ type Builtin[C any] struct {
 	Doc     string // explanation in one line
 	Example string // a chunk of script that runs on a virtual lab with a peer
 	See     string
+	Beside  bool // true if help on another builtin leads to it, so that the overview need not have it
 	Host    bool // true for a member of every host; as a global it concerns the calling task's host
 	Pure    bool // true if it may be called outside a task, in the match function of a fault
 	Fn      func(c C) (starlark.Value, error)

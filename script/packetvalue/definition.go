@@ -107,10 +107,22 @@ func identifier(s string) bool {
 	return s != ""
 }
 
+// maxOwnDepth is the largest depth of lists in each other in a user's own protocol: each level is read for its size and for its values.
+const maxOwnDepth = 4
+
 // A reader reads the arguments of protocol().
 type reader struct {
-	env Environment
-	d   *packet.Definition
+	env   Environment
+	d     *packet.Definition
+	depth int // of the lists around a field
+}
+
+// inside returns the reader of a list's entries.
+func (r reader) inside(name string) (reader, error) {
+	if r.depth++; r.depth > maxOwnDepth {
+		return r, fmt.Errorf("%s.%s: at most %d lists in each other", r.d.Name, name, maxOwnDepth)
+	}
+	return r, nil
 }
 
 const aField = `a field is (name, type), with a default or length_of(…) as the third, such as ("size", "u16", length_of("data"))`
@@ -144,6 +156,9 @@ func (r reader) field(v starlark.Value, before []packet.FieldDefinition) (f pack
 			return r.tuple(xs)
 		}
 	case *FieldSpec:
+		if r, err = r.inside(v.Call); err != nil {
+			return f, err
+		}
 		if f, err = r.field(v.Of, before); err != nil {
 			return f, err
 		}
@@ -179,7 +194,11 @@ func (r reader) tuple(t []starlark.Value) (f packet.FieldDefinition, err error) 
 			return f, err
 		}
 	default:
-		if f.Repeat, err = r.fields(t[1]); err != nil {
+		entries, err := r.inside(name)
+		if err != nil {
+			return f, err
+		}
+		if f.Repeat, err = entries.fields(t[1]); err != nil {
 			return f, err
 		}
 	}

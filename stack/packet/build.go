@@ -69,6 +69,7 @@ func (p *Packet) append(d DraftLayer, next *DraftLayer) error {
 	missing, err := p.fields(d, next, begin, false)
 	if missing != nil { // its condition depends on the length of the message
 		p.Octets, p.conditions = p.Octets[:begin], nil
+		delete(p.offsets, l.index)
 		missing, err = p.fields(d, next, begin, true)
 	}
 	switch {
@@ -93,8 +94,16 @@ func (p *Packet) append(d DraftLayer, next *DraftLayer) error {
 func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (missing *Field, err error) {
 	bit := begin * 8
 	l := p.Layers[len(p.Layers)-1]
+	var offsets []int // as they are written, whatever the fields that say so have
+	record := func() {
+		if d.Protocol.varies {
+			offsets = append(offsets, bit-begin*8)
+			p.record(l.index, offsets)
+		}
+	}
 	for i := range d.Protocol.Fields {
 		f := &d.Protocol.Fields[i]
+		record()
 		if f.derived {
 			continue
 		}
@@ -144,7 +153,16 @@ func (p *Packet) fields(d DraftLayer, next *DraftLayer, begin int, long bool) (m
 		}
 		bit = len(p.Octets) * 8
 	}
+	record()
 	return nil, nil
+}
+
+// record keeps the offsets of a layer's fields.
+func (p *Packet) record(layer int, offsets []int) {
+	if p.offsets == nil {
+		p.offsets = map[int][]int{}
+	}
+	p.offsets[layer] = offsets
 }
 
 // unset returns the number that an unset field begins with, before lengths and checksums are computed. next is the layer that

@@ -46,7 +46,7 @@ type FieldDefinition struct {
 	Checksum   bool     // true for the Internet checksum (RFC 1071), of 16 bits
 	ChecksumOf []string // fields that the checksum covers; nil for the whole layer with its payload
 
-	// When reports whether a packet has the field; nil for always. If Scripted is true, it calls a script, and the protocol is
+	// When reports whether a packet has the field; nil for always. It may read the fields before it. If Scripted is true, it calls a script, and the protocol is
 	// dissected only where that is possible.
 	When     func(l Layer) bool
 	Scripted bool
@@ -164,11 +164,15 @@ func (d *definer) make() error {
 			return d.wrong(x, "an optional field has whole octets, got %d bits", x.Bits)
 		}
 		f := Field{Name: x.Name, Doc: x.Doc, Kind: x.Kind, Bits: x.Bits, Default: x.Default, When: x.When, scripted: x.Scripted}
+		before := d.open
 		if err := d.sized(&f, x); err != nil {
 			return err
 		}
 		if err := d.computed(&f, x); err != nil {
 			return err
+		}
+		if part := f.Compute == HeaderLength || f.Compute == TotalLength || f.Compute == PayloadLength; before != "" && (x.When != nil || x.Bits == 0 || part) {
+			return d.wrong(x, "%s before it fills the rest of the layer, and behind that are only fields of fixed width that are always there", before)
 		}
 		d.bits += x.Bits
 		d.varies = d.varies || x.When != nil || x.Bits == 0
@@ -345,18 +349,16 @@ func fieldsSum(f *Field, names []string) func(l Layer) (uint64, bool) {
 }
 
 // restOf returns the size of the field at index i, which fills what the fields around it leave of the header, or of the layer if no field
-// has the header's length.
+// has the header's length. The fields behind it have fixed widths.
 func restOf(i int) func(l Layer) int {
 	return func(l Layer) int {
-		f := &l.Protocol.Fields[i]
-		used := l.start(f)
-		for j := i + 1; j < len(l.Protocol.Fields); j++ {
-			used += l.width(&l.Protocol.Fields[j])
+		fields := l.Protocol.Fields
+		used := l.start(&fields[i])
+		for _, f := range fields[i+1:] {
+			used += f.Bits
 		}
 		end := l.end
-		if l.packet.built {
-			end = l.body
-		} else if h := l.Protocol.header; h != nil {
+		if h := l.Protocol.header; h != nil {
 			n, _ := l.Uint(h)
 			end = min(end, l.begin+int(n)*h.Scale+h.Plus)
 		}
@@ -401,30 +403,38 @@ func (d *definer) repeat(f *Field, x *FieldDefinition, count string) error {
 
 // sizeOf returns the number of octets of n entries of a list.
 func (p *Protocol) sizeOf(b []byte, n int) int {
-	if len(p.Fields) > 0 && !slices.ContainsFunc(p.Fields, func(f Field) bool { return f.When != nil || f.Size != nil }) {
+	if !slices.ContainsFunc(p.Fields, func(f Field) bool { return f.When != nil || f.Size != nil }) {
 		return n * p.fixed
 	}
-	_, size, _ := p.entriesOf(b, n)
+	size, _ := p.eachEntry(b, n, func(*Layer) {})
 	return size
 }
 
 // entriesOf reads n entries of a list, or all of them if n is negative. size is the number of their octets.
 func (p *Protocol) entriesOf(b []byte, n int) (list []any, size int, damage string) {
 	list = []any{}
-	for n != 0 && size < len(b) {
-		q := &Packet{Octets: b[size:], Length: len(b) - size, First: p, carried: Carried}
+	size, damage = p.eachEntry(b, n, func(l *Layer) { list = append(list, l.entry()) })
+	return list, size, damage
+}
+
+// eachEntry calls fn with n entries of a list, or all of them if n is negative. A layer is valid until fn returns.
+func (p *Protocol) eachEntry(b []byte, n int, fn func(l *Layer)) (size int, damage string) {
+	q := &Packet{First: p, carried: Carried}
+	for i := 0; n != 0 && size < len(b); i++ {
+		*q = Packet{Octets: b[size:], Length: len(b) - size, First: p, carried: Carried}
+		q.Layers = q.room[:0]
 		l := q.add(p, 0, q.Length)
 		if len(q.damage) > 0 || l.body == 0 {
-			return list, size, fmt.Sprintf("entry %d is not there whole", len(list))
+			return size, fmt.Sprintf("entry %d is not there whole", i)
 		}
-		list = append(list, l.entry())
+		fn(l)
 		size += l.body
 		n--
 	}
 	if n > 0 {
 		damage = missing(uint64(n), "entries")
 	}
-	return list, size, damage
+	return size, damage
 }
 
 // entry returns an entry of a list: the value of its only field, or a Record.

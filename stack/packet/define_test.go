@@ -2,6 +2,7 @@ package packet
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -128,6 +129,9 @@ func TestDefineRefuses(t *testing.T) {
 		"is there already":                        {Name: "X", Fields: []FieldDefinition{u8, u8}},
 		"have 4 bits, which fill no whole octets": {Name: "X", Fields: []FieldDefinition{{Name: "a", Bits: 4}}},
 		"can't fill the rest of the layer":        {Name: "X", Fields: []FieldDefinition{{Name: "a", Kind: Octets}, {Name: "b", Kind: Octets}}},
+		"X.n: data before it fills the rest":      {Name: "X", Fields: []FieldDefinition{u8, {Name: "data", Kind: Octets}, {Name: "n", Kind: Octets, SizeOf: "a"}}},
+		"X.o: data before it fills the rest":      {Name: "X", Fields: []FieldDefinition{{Name: "data", Kind: Octets}, {Name: "o", Bits: 8, When: func(Layer) bool { return true }}}},
+		"X.h: data before it fills the rest":      {Name: "X", Fields: []FieldDefinition{{Name: "data", Kind: Octets}, {Name: "h", Bits: 8, LengthOf: PartHeader}}},
 		"and later is none":                       {Name: "X", Fields: []FieldDefinition{{Name: "a", Kind: Octets, SizeOf: "later"}, {Name: "later", Bits: 8}}},
 		"there is no field nothing":               {Name: "X", Fields: []FieldDefinition{{Name: "a", Bits: 8, LengthOf: "nothing"}}},
 		"has 16 bits, got 8":                      {Name: "X", Fields: []FieldDefinition{{Name: "a", Bits: 8, Checksum: true}}},
@@ -163,5 +167,95 @@ func TestDefineReadsAnything(t *testing.T) {
 		if again, err := q.Draft().Build(); err != nil || !bytes.Equal(again.Octets, b) {
 			t.Fatalf("% x is built to % x: %v", b, again.Octets, err)
 		}
+	}
+}
+
+// TestDefineSizesAsSet: a size or count that is set wrong is sent as it was set, and the other fields keep their places.
+func TestDefineSizesAsSet(t *testing.T) {
+	_, p := with(t, nil, &Definition{Name: "Odd", Fields: []FieldDefinition{{Name: "n", Bits: 8}, {Name: "data", Kind: Octets, SizeOf: "n"},
+		{Name: "m", Bits: 8, LengthOf: "rest"}, {Name: "sum", Bits: 16, Checksum: true, ChecksumOf: []string{"data", "m"}}, {Name: "rest", Kind: Octets}}})
+	for n, want := range map[uint64]string{1: "\x01xyz\x02", 3: "\x03xyz\x02", 200: "\xc8xyz\x02", 0: "\x00xyz\x02"} {
+		q, err := NewDraft(layer(t, p, map[string]any{"n": n, "data": []byte("xyz"), "rest": []byte("ab")})).Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(q.Octets); got[:5] != want || got[7:] != "ab" || got[5:7] == "\x00\x00" {
+			t.Errorf("n=%d: built to %q", n, got)
+		}
+	}
+}
+
+// TestDefineAnything: definitions drawn at random are refused or read any octets, in a time that grows with their size.
+func TestDefineAnything(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	accepted := 0
+	for range 3000 {
+		d := &Definition{Name: "Any", Fields: drawFields(random, 1+random.IntN(20), 0)}
+		_, p, err := (*Catalogue)(nil).With(d)
+		if err != nil {
+			continue
+		}
+		accepted++
+		for range 5 {
+			b := make([]byte, random.IntN(80))
+			for i := range b {
+				b[i] = byte(random.IntN(256) & random.IntN(256))
+			}
+			q := (*Catalogue)(nil).Dissect(b, len(b), p)
+			q.Show()
+			if again, err := q.Draft().Build(); err != nil || !bytes.Equal(again.Octets, b) {
+				t.Fatalf("%+v\n% x is built to % x: %v", d, b, again.Octets, err)
+			}
+		}
+	}
+	if accepted < 300 {
+		t.Errorf("only %d definitions are accepted", accepted)
+	}
+}
+
+// drawFields returns n fields of any kinds, which refer to fields before them.
+func drawFields(random *rand.Rand, n, depth int) (list []FieldDefinition) {
+	for i := range n {
+		f := FieldDefinition{Name: string(rune('a' + i)), Bits: 8}
+		before := string(rune('a' + random.IntN(i+1)))
+		at := random.IntN(max(1, i)) // a condition reads fields before its own
+		switch random.IntN(9) {
+		case 0:
+			f.Kind, f.Bits, f.SizeOf = Octets, 0, before
+		case 1:
+			if random.IntN(4) == 0 {
+				f.Kind, f.Bits = Octets, 0
+			}
+		case 2:
+			if depth < 2 {
+				f = FieldDefinition{Name: f.Name, Count: before, Repeat: drawFields(random, 1+random.IntN(3), depth+1)}
+			}
+		case 3:
+			if i == 0 {
+				break
+			}
+			f.When, f.Scripted = func(l Layer) bool { v, _ := l.Uint(&l.Protocol.Fields[at]); return v&1 != 0 }, random.IntN(2) == 0
+		case 4:
+			f.LengthOf = []string{before, PartHeader, PartLayer}[random.IntN(3)]
+		case 5:
+			f.CountOf = before
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// TestDefineManyLists: a packet of many counted lists is read once, not once for each way to them.
+func TestDefineManyLists(t *testing.T) {
+	d := &Definition{Name: "Many"}
+	for i := range 100 {
+		n := fmt.Sprintf("n%d", i)
+		d.Fields = append(d.Fields, FieldDefinition{Name: n, Bits: 8},
+			FieldDefinition{Name: fmt.Sprintf("list%d", i), Count: n, Repeat: []FieldDefinition{{Name: "size", Bits: 8}, {Name: "data", Kind: Octets, SizeOf: "size"}}})
+	}
+	c, p := with(t, nil, d)
+	b := bytes.Repeat([]byte{1, 2, 'x', 'y'}, 100)
+	if q := c.Dissect(b, len(b), p); len(q.Damage()) > 0 || !strings.Contains(q.Show(), "list99") {
+		t.Errorf("%v\n%s", q.Damage(), q.Show())
 	}
 }

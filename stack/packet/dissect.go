@@ -16,6 +16,7 @@ type Packet struct {
 
 	damage     []Damage
 	conditions map[fieldAt]bool // results of scripts' conditions (Layer.present)
+	offsets    map[int][]int    // by the layer's index: offsets of fields that depend on others, in bits (Layer.start)
 	carried    lookup
 	built      bool     // true while Build computes the packet's fields
 	depth      int      // number of errors in which the packet is quoted

@@ -131,6 +131,12 @@ func (l Layer) start(f *Field) int {
 	if f.at >= 0 {
 		return f.at
 	}
+	if known := l.packet.offsets[l.index]; f.index < len(known) {
+		return known[f.index]
+	}
+	if l.Protocol.own {
+		return l.measure(f.index)
+	}
 	fields, bits := l.Protocol.Fields, 0
 	for i := range f.index {
 		bits += l.width(&fields[i])
@@ -138,9 +144,33 @@ func (l Layer) start(f *Field) int {
 	return bits
 }
 
+// measure returns the offset of the field at index i of a user's own protocol, in bits. It keeps the offsets, because the size of a field
+// may depend on any fields before it, whose offsets depend on others.
+func (l Layer) measure(i int) int {
+	p := l.packet
+	if p.offsets == nil {
+		p.offsets = map[int][]int{}
+	}
+	for {
+		known := p.offsets[l.index]
+		switch n := len(known); {
+		case n > i:
+			return known[i]
+		case n == 0:
+			p.offsets[l.index] = append(known, 0)
+		default:
+			end := known[n-1] + l.width(&l.Protocol.Fields[n-1])
+			p.offsets[l.index] = append(p.offsets[l.index][:n], end)
+		}
+	}
+}
+
 // width returns the field's width in bits in this packet, 0 if the packet does not have the field.
 func (l Layer) width(f *Field) int {
+	known := l.packet.offsets[l.index]
 	switch {
+	case f.index+1 < len(known):
+		return known[f.index+1] - known[f.index]
 	case f.derived || !l.present(f):
 		return 0
 	case f.Size != nil:

@@ -26,6 +26,7 @@ type Protocol struct {
 	// describe returns a layer of a draft with derived fields set instead of octets that they describe wholly; nil for none.
 	describe func(l Layer, d DraftLayer) DraftLayer
 	own      bool // true for a protocol of a Definition
+	varies   bool // true if the offset of a field depends on fields before it
 	scripted bool // true if dissecting the protocol calls functions of a script
 	// zeroLength is true if a length field of 0 means the rest of the frame, as segmentation offload leaves it.
 	zeroLength bool
@@ -95,6 +96,7 @@ func define(p Protocol) *Protocol {
 		f := &p.Fields[i]
 		f.index, f.at = i, at
 		f.derived = f.Bits == 0 && f.Size == nil
+		p.varies = p.varies || at < 0 && !f.derived
 		switch {
 		case f.derived || at < 0:
 		case f.Size != nil || f.When != nil:

@@ -238,8 +238,12 @@ func tryClient(p *place) error {
 	if p.cables != nil {
 		peer := p.peer()
 		defer peer.stop()
-		_, err := p.run("client.star", kernel, "1234")
-		return errors.Join(err, expect(peer.out.String(), "the client says gfedcba\n", "the client says hsloms\n"))
+		if _, err := p.run("client.star", kernel, "1234"); err != nil {
+			return err
+		}
+		peer.said("the client says gfedcba\n")
+		peer.said("the client says hsloms\n")
+		return nil
 	}
 	ln, err := net.Listen("tcp4", ":1234")
 	if err != nil {

@@ -18,7 +18,7 @@ func answeringBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "answering", Sig: "pattern, fn, host=None", Kinds: "any fn host",
 			Args: `pattern: as of packet.matches, such as ARP(op=1), "udp port 53" or a function of the packet; fn: a function that gets each packet that arrives and matches, and returns a packet, ` +
-				`a list of packets, or None for no answer, and may not wait; host: the host, None for that of the caller`,
+				`a list of packets, or None for no answer; it may not wait, and after an error of it answering goes on; host: the host, None for that of the caller`,
 			Result: "answering", Host: true, See: "on, claim, packet.matches, send",
 			Doc: "Send what fn(packet) returns for each packet that arrives and matches, beside what the stack says.",
 			Example: `a = peer.answering(UDP(dport=53), lambda p: IP(dst=p.ip.src)/UDP(sport=53, dport=p.udp.sport)/"no"); peer.claim(udp=53); ` +
@@ -39,6 +39,8 @@ type answering struct {
 	pattern *packetvalue.Pattern
 	fn      starlark.Callable
 	t       *taskValue
+	failed  uint64      // packets for which fn failed
+	err     error       // fn's last error
 	w       *task.World // world whose time the task's wait may advance; nil for a host of another lab
 
 	// Only the goroutine that owns the host's world uses the following fields.
@@ -65,7 +67,7 @@ func (v *answering) Type() string { return "answering" }
 // Freeze implements starlark.Value.
 func (v *answering) Freeze() {}
 
-// Truth implements starlark.Value: false after off() and after an error.
+// Truth implements starlark.Value: false after off() and after an error of the pattern's function.
 func (v *answering) Truth() starlark.Bool { return starlark.Bool(!v.t.Done()) }
 
 // Hash implements starlark.Value.
@@ -76,6 +78,13 @@ func (v *answering) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "task":
 		return v.t, nil
+	case "failed":
+		return num(v.failed), nil
+	case "error":
+		if v.err == nil {
+			return starlark.None, nil
+		}
+		return starlark.String(v.s.firstLine(v.err)), nil
 	case "count", "sent", "lost":
 		var n uint64
 		v.h.do(func(clock.Instant) { n = map[string]uint64{"count": v.count, "sent": v.sent, "lost": v.lost}[name] })
@@ -86,7 +95,7 @@ func (v *answering) Attr(name string) (starlark.Value, error) {
 
 // AttrNames implements starlark.HasAttrs.
 func (v *answering) AttrNames() []string {
-	return append([]string{"count", "lost", "sent", "task"}, v.s.reg.Members["answering"]...)
+	return append([]string{"count", "error", "failed", "lost", "sent", "task"}, v.s.reg.Members["answering"]...)
 }
 
 func builtinAnswering(c *call) (starlark.Value, error) {
@@ -118,7 +127,7 @@ func builtinAnswering(c *call) (starlark.Value, error) {
 
 // take queues a packet that has arrived and matches. The owner calls it during a call to the host.
 func (v *answering) take(ev *stack.PacketEvent) {
-	if ev.Dir != stack.RX || ev.Repeated() || lostBefore(ev.Verdict.Reason) || v.broken != nil {
+	if ev.Dir != stack.RX || ev.Repeated() || lostBefore(ev.Verdict.Reason) || v.broken != nil || ev.Iface.Loop() {
 		return
 	}
 	var p *packetvalue.Value
@@ -136,7 +145,7 @@ func (v *answering) take(ev *stack.PacketEvent) {
 	}
 	switch {
 	case v.broken != nil:
-	case !fits:
+	case !fits || v.own(p):
 		return
 	case len(v.ring) == maxAnswered:
 		v.count++
@@ -149,7 +158,13 @@ func (v *answering) take(ev *stack.PacketEvent) {
 	v.signal.Fire()
 }
 
-// run answers until the task is cancelled, or a function of the script fails.
+// own reports whether a packet says that the host itself has sent it: an answer to it would come back, and be answered for ever.
+func (v *answering) own(p *packetvalue.Value) bool {
+	src, ok := p.Source()
+	return ok && (src.IsLoopback() || v.h.h.HasAddr(src))
+}
+
+// run answers until the task is cancelled, or the pattern's function fails.
 func (v *answering) run(t *taskValue) error {
 	waiter := stack.Waiter{Wake: t.Wake}
 	for {
@@ -174,7 +189,8 @@ func (v *answering) run(t *taskValue) error {
 		for _, p := range packets {
 			answers, err := v.answers(p)
 			if err != nil {
-				return err
+				v.fail(t, err)
+				continue
 			}
 			t.Do(v.h.w, func(now clock.Instant) {
 				for _, q := range answers {
@@ -188,6 +204,22 @@ func (v *answering) run(t *taskValue) error {
 		case !more:
 			t.Park(v.w, "packets to answer")
 		}
+	}
+}
+
+// fail reports an error of fn. A packet may be its cause, so the next one is answered again.
+func (v *answering) fail(t *taskValue, err error) {
+	v.failed++
+	v.err = err
+	who := "answering with " + v.fn.Name()
+	if v.s.trouble(who, err) {
+		return
+	}
+	say, held := false, 0
+	t.Do(v.h.w, func(now clock.Instant) { say, held = v.said.Take(now, err) })
+	if say {
+		v.s.out.Flush()
+		fmt.Fprintf(v.s.cfg.Stderr, "%s: %s\n%s", who, v.s.report(err), complaint.Before(held))
 	}
 }
 

@@ -74,7 +74,7 @@ var valueTypes = []registry.ValueType{
 	}},
 	{Name: "answering", Doc: "The result of answering(), a task that answers packets.", Fields: [][2]string{
 		{"count", "packets that arrived and matched"}, {"sent", "answers sent"}, {"lost", "packets that found 1024 others waiting, and answers that could not be sent"},
-		{"task", "the task that calls the function"},
+		{"failed", "packets for which the function failed"}, {"error", "its last error, None without one"}, {"task", "the task that calls the function"},
 	}},
 	{Name: "claim", Doc: "A claim of a port or echo id. It ends with the script.", Fields: [][2]string{
 		{"protocol", `"tcp", "udp" or "icmp"`}, {"number", "the port or identifier"}, {"delivered", "packets that have arrived there"},

@@ -455,6 +455,9 @@ func (i *Iface) isBroadcast(a netip.Addr) bool {
 	return false
 }
 
+// HasAddr reports whether an address is one of the host's, on any interface. An IPv6 address has no zone.
+func (h *Host) HasAddr(a netip.Addr) bool { return h.net.localAddrs[a] != nil }
+
 // IsGroup reports whether several stations may receive a packet to a: a multicast address, or a broadcast address of one of the
 // host's interfaces.
 func (h *Host) IsGroup(a netip.Addr) bool {

@@ -206,6 +206,19 @@ func (p *Value) dissected() *packet.Packet {
 	return p.layers
 }
 
+// Source returns the source address of the packet's outermost IP or ARP header. ok is false if it has none.
+func (p *Value) Source() (src netip.Addr, ok bool) {
+	for _, l := range p.dissected().Layers {
+		name := map[*packet.Protocol]string{packet.IP: "src", packet.IPv6: "src", packet.ARP: "psrc"}[l.Protocol]
+		if name == "" {
+			continue
+		}
+		src, ok = l.Value(l.Protocol.Field(name)).(netip.Addr)
+		return src, ok
+	}
+	return src, false
+}
+
 // named returns a layer of the packet by its attribute, or the payload; None if the packet does not have it.
 func (p *Value) named(name string) starlark.Value {
 	if p.draft != nil && name != "payload" {

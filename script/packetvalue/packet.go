@@ -182,7 +182,11 @@ func (p *Value) Completions() []string {
 		}
 		return names
 	}
-	for _, l := range p.dissected().Layers {
+	d := p.dissected()
+	for _, l := range d.Layers {
+		names = append(names, l.Protocol.Attr)
+	}
+	if l, ok := d.Padding(); ok {
 		names = append(names, l.Protocol.Attr)
 	}
 	return names

@@ -267,7 +267,11 @@ func (p *Value) layerNames() starlark.Value {
 		}
 		return starlark.NewList(list)
 	}
-	for _, l := range p.dissected().Layers {
+	d := p.dissected()
+	for _, l := range d.Layers {
+		list = append(list, starlark.String(l.Protocol.Name))
+	}
+	if l, ok := d.Padding(); ok && len(list) > 0 && list[len(list)-1] != starlark.String(l.Protocol.Name) {
 		list = append(list, starlark.String(l.Protocol.Name))
 	}
 	return starlark.NewList(list)

@@ -124,7 +124,7 @@ func TestAttributes(t *testing.T) {
 	if _, err := p.Attr("verdikt"); err == nil || err.Error() != "packet has no .verdikt field or method (did you mean .verdict?)" {
 		t.Errorf("misspelled: %v", err)
 	}
-	if got := p.Show(); !strings.Contains(got, "[udp]\n  sport      5000\n  dport      6000\n  len        10\n  chksum     0x5876 correct\n") || !strings.HasSuffix(got, "[raw]\n  load       b\"hi\"") {
+	if got := p.Show(); !strings.Contains(got, "[udp]\n  sport      5000\n  dport      6000\n  len        10\n  chksum     0x5876 correct\n") || !strings.HasSuffix(got, "[raw]\n  load       b\"hi\"\n[padding]\n  12 octets") {
 		t.Errorf("shown as\n%s", got)
 	}
 }

@@ -28,6 +28,7 @@ func (d *Draft) Build() (*Packet, error) {
 	p.Layers, p.Octets = p.room[:0], make([]byte, 0, 128)
 	var room [8]DraftLayer
 	layers := append(room[:0], d.Layers...)
+	limitHops(layers)
 	for i := range layers {
 		var next *DraftLayer
 		if i+1 < len(layers) {

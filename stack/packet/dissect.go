@@ -250,8 +250,27 @@ func (l Layer) under() (Layer, bool) {
 	return l.packet.Layers[l.index-1], true
 }
 
+// Padding returns the octets after the end of the innermost layer as a layer, which Layers does not have in a dissected packet. ok is
+// false if there are none.
+func (p *Packet) Padding() (l Layer, ok bool) {
+	if len(p.Layers) == 0 {
+		return l, false
+	}
+	last := p.Layers[len(p.Layers)-1]
+	if last.Protocol == Padding {
+		return last, true
+	}
+	if last.end >= len(p.Octets) {
+		return l, false
+	}
+	return Layer{Protocol: Padding, packet: p, index: len(p.Layers), begin: last.end, body: p.Length, end: p.Length}, true
+}
+
 // Layer returns the outermost layer of a protocol. ok is false if the packet has none.
 func (p *Packet) Layer(proto *Protocol) (l Layer, ok bool) {
+	if proto == Padding {
+		return p.Padding()
+	}
 	for _, l := range p.Layers {
 		if l.Protocol.Is(proto) {
 			return l, true
@@ -262,6 +281,9 @@ func (p *Packet) Layer(proto *Protocol) (l Layer, ok bool) {
 
 // Named returns the outermost layer with the attribute attr. ok is false if the packet has none.
 func (p *Packet) Named(attr string) (l Layer, ok bool) {
+	if attr == Padding.Attr {
+		return p.Padding()
+	}
 	for _, l := range p.Layers {
 		if l.Protocol.Attr == attr {
 			return l, true

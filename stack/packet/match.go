@@ -22,7 +22,7 @@ func (d *Draft) Match(p *Packet) bool {
 			return true
 		}
 	}
-	return len(d.Layers) == 0
+	return len(d.Layers) == 0 || d.Layers[0].Protocol == Padding && d.matchAt(p, len(p.Layers))
 }
 
 // MatchFrame is Match for a frame of length octets, of which b has the first ones. It dissects the frame with the storage of p, whose
@@ -34,7 +34,7 @@ func (d *Draft) MatchFrame(p *Packet, b []byte, length int, first *Protocol) boo
 // fitsEnd reports whether the packet fits with the pattern's last layer as its last one. Data at the pattern's end may be that layer's payload.
 func (d *Draft) fitsEnd(p *Packet) bool {
 	n := len(d.Layers)
-	if n > 1 && d.Layers[n-1].Protocol == Raw {
+	for n > 1 && (d.Layers[n-1].Protocol == Raw || d.Layers[n-1].Protocol == Padding) {
 		n--
 	}
 	return len(p.Layers) >= n && d.matchAt(p, len(p.Layers)-n)
@@ -50,10 +50,18 @@ func (d *Draft) matchAt(p *Packet, at int) bool {
 			}
 			continue
 		}
-		if at+i >= len(p.Layers) || !p.Layers[at+i].Protocol.Is(l.Protocol) {
+		var got *Layer
+		if l.Protocol == Padding {
+			padding, ok := p.Padding()
+			if !ok || at+i < padding.index {
+				return false
+			}
+			got = &padding
+		} else if at+i >= len(p.Layers) || !p.Layers[at+i].Protocol.Is(l.Protocol) {
 			return false
+		} else {
+			got = &p.Layers[at+i]
 		}
-		got := &p.Layers[at+i]
 		for j, v := range l.values {
 			if v != nil && !got.fits(&got.Protocol.Fields[j], v) {
 				return false

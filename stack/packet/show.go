@@ -28,7 +28,6 @@ func (p *Packet) show(b *strings.Builder, indent string) {
 		}
 		return text
 	}
-	end := 0
 	for _, l := range p.Layers {
 		fmt.Fprintf(b, "%s[%s]%s\n", indent, l.Protocol.Attr, mark(l, nil))
 		for i := range l.Protocol.Fields {
@@ -38,10 +37,9 @@ func (p *Packet) show(b *strings.Builder, indent string) {
 			}
 			l.showField(b, f, indent, mark(l, f))
 		}
-		end = max(end, l.end)
 	}
-	if len(p.Layers) > 0 && end < len(p.Octets) {
-		fmt.Fprintf(b, "%s[padding]\n%s  %d octets\n", indent, indent, len(p.Octets)-end)
+	if l, ok := p.Padding(); ok && l.index == len(p.Layers) {
+		fmt.Fprintf(b, "%s[padding]\n%s  %d octets\n", indent, indent, l.end-l.begin)
 	}
 }
 

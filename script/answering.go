@@ -18,7 +18,7 @@ func answeringBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "answering", Sig: "pattern, fn, host=None", Kinds: "any fn host",
 			Args: `pattern: as of packet.matches, such as ARP(op=1), "udp port 53" or a function of the packet; fn: a function that gets each packet that arrives and matches, and returns a packet, ` +
-				`a list of packets, or None for no answer; it may not wait, and after an error of it answering goes on; host: the host, None for that of the caller`,
+				`a list of packets, or None for no answer (it may not wait, and its errors end nothing); host: the host, None for that of the caller`,
 			Result: "answering", Host: true, See: "on, claim, packet.matches, send",
 			Doc: "Send what fn(packet) returns for each packet that arrives and matches, beside what the stack says.",
 			Example: `a = peer.answering(UDP(dport=53), lambda p: IP(dst=p.ip.src)/UDP(sport=53, dport=p.udp.sport)/"no"); peer.claim(udp=53); ` +

@@ -75,6 +75,7 @@ func TestInterruptedHandlerSparesTheLine(t *testing.T) {
 // TestInterruptKeeps: an interrupt ends the call, which prints or returns its results so far, and the script continues. A
 // second interrupt ends the script, and the call has still printed its last line.
 func TestInterruptKeeps(t *testing.T) {
+	t.Chdir(t.TempDir())
 	const ticks = "t = every(\"100ms\", lambda: peer.ping(\"192.168.69.1\", count=1))\n"
 	for call, want := range map[string]string{
 		`p = sniff("icmp"); print(len(p) > 0, t.done)`:                                                                                        "True False\n",
@@ -85,7 +86,8 @@ func TestInterruptKeeps(t *testing.T) {
 		`p = send([IP(dst="192.168.69.100")/UDP(dport=9)] * 3, count=100000, interval="1ms"); print(p > 0, t.done)`:                           "True False\n",
 		`r = sr([Ether(dst="02:00:00:00:00:09")/IP(dst="192.168.69.9")/ICMP()], timeout=100000); print(len(r.unanswered), t.done)`:            "1 False\n",
 		`p = sr1(Ether(dst="02:00:00:00:00:09")/IP(dst="192.168.69.9")/ICMP(), timeout=100000); print(p, t.done)`:                             "None False\n",
-		`q = sniff("icmp", count=3); p = replay(q * 2, speed=1e-9); print(p, t.done)`:                                                         "2 False\n",
+		`e = Ether(dst="02:00:00:00:00:09")/IP(); write_capture("a.pcap", [e]); sleep("1ms"); write_capture("b.pcap", [e]); ` +
+			`p = replay(read_capture("a.pcap") + read_capture("b.pcap"), speed=1e-9); print(p, t.done)`: "1 False\n",
 		`l = lab(); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); l.link(a, b, rate="10kbit"); b.measure.serve(5201); ` +
 			`p = a.measure("10.0.0.2:5201", 1e8); print(p.bytes > 0)`: "True\n",
 		`watch(lambda: None, every="1ms"); print(t.done)`: "False\n",
@@ -116,7 +118,7 @@ func TestInterruptKeeps(t *testing.T) {
 				t.Errorf("%s: status %d, printed %q: %s", call, code, out[max(0, len(out)-200):], s.err.String())
 			}
 			if twice && (code != 130 || !strings.Contains(out, "0 packets\nonce\n")) {
-				t.Errorf("%s: status %d after two interrupts, printed %q", call, code, out[max(0, len(out)-200):])
+				t.Errorf("%s: status %d after two interrupts, printed %q: %s", call, code, out[max(0, len(out)-200):], s.err.String())
 			}
 		}
 	}

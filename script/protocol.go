@@ -14,7 +14,7 @@ func protocolBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "protocol", Sig: `name, fields, over=None, carries=None, doc=""`, Kinds: "str any any any str", Result: "protocol", Pure: true,
 			Args: "name: begins with a capital, and p.name in lower case is the layer of a packet; fields: (name, type) or (name, type, default), in wire order; " +
-				"over: what carries it, such as UDP(dport=4242), or a list; carries: what it carries: a protocol, or dict(field={number: protocol}); doc: what it is, for help",
+				"over: what carries it, such as UDP(dport=4242), or a list; carries: what it carries: a protocol, or dict(field={number: protocol}); doc: what it is, for help. help(\"protocols\") has the types of fields",
 			See: "length_of, count_of, checksum, optional, repeated, fields", Doc: "Define a protocol; traces, packets, patterns and help know it from then on.",
 			Example: foo + `("size", "u16", length_of("data")), ("data", "bytes")], over=UDP(dport=4242)); (UDP()/Foo(data="hello")).show()`, Fn: builtinProtocol},
 		{Name: "length_of", Beside: true, Sig: "field, plus=0, unit=1", Kinds: "str int:0..65535 int:1..255", Result: "computed", Pure: true, See: "protocol",
@@ -48,6 +48,11 @@ func builtinProtocol(c *call) (starlark.Value, error) {
 	next, p, err := c.s.catalogue.Load().With(d)
 	if err != nil {
 		return nil, c.errorf("%v", err)
+	}
+	for _, at := range p.On {
+		if q := c.s.catalogue.Load().Carried(at.Table, at.Number); q != nil && q.Name != p.Name {
+			c.s.out.Print(c.s.clean(fmt.Sprintf("%s takes the place of %s where the %s is %d.", p.Name, q.Name, at.Table, at.Number)))
+		}
 	}
 	c.s.catalogue.Store(next)
 	return packetvalue.NewProtocol(env, p), nil

@@ -68,14 +68,14 @@ func positional(p *packet.Protocol, args starlark.Tuple) error {
 	if p == packet.Raw || p == packet.Padding {
 		return fmt.Errorf("%s has one field, load, got %d arguments", p.Name, len(args))
 	}
-	example := p.Name
-	for i := range p.Fields {
-		if f := &p.Fields[i]; !f.Derived() {
-			example = fmt.Sprintf("%s(%s=%s)", p.Name, f.Name, registry.Brief(args[0]))
+	name := p.Fields[0].Name
+	for _, common := range []string{"dst", "dport", "pdst", "type", "tgt", "qd", "vlan"} {
+		if p.Field(common) != nil {
+			name = common
 			break
 		}
 	}
-	return fmt.Errorf("%s: fields are given by name, such as %s", p.Name, example)
+	return fmt.Errorf("%s: fields are given by name, such as %s(%s=%s)", p.Name, p.Name, name, registry.Brief(args[0]))
 }
 
 // unknownField returns the error for a name that no field of the protocol has.

@@ -86,7 +86,9 @@ inet_aton inet_pton | bytes([int(n) for n in "10.0.0.1".split(".")])
 bytearray | bytes([1, 2])
 hexdump ls_packet summary | p = sniff("icmp", count=1)[0], then p.show() and p.hexdump()
 rdpcap PcapReader | read_capture("x.pcapng")
-wrpcap PcapWriter | capture("x.pcapng")
+wrpcap PcapWriter | write_capture("x.pcapng", [Ether()/IP()/UDP()]), or capture("x.pcapng") of what passes from now on
+RandShort RandIP RandMAC RandInt RandString | fuzz(IP(dst="192.168.69.100")/UDP(dport=9)) draws the fields that are not set
+BOOTP NTP SCTP SNMP TFTP RIP OSPF ISAKMP Dot11 bind_layers Packet | protocol("Foo", [("type", "u8"), ("data", "bytes")], over=UDP(dport=4242)), and help("protocols")
 SYN ACK FIN RST syn fin rst | trace("tcp[tcpflags] & tcp-syn != 0"), and p.tcp.has("S") of a packet p
 true TRUE | True
 false FALSE | False

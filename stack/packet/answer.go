@@ -164,11 +164,12 @@ func sameDNS(q, p *Packet) bool {
 var icmpReplies = map[uint64]uint64{8: 0, 13: 14, 15: 16, 17: 18, 128: 129, 133: 134, 135: 136}
 
 // replies reports whether an ICMP message is the reply to a query: of the type that answers it, with its identifier and sequence number, or, in
-// neighbour discovery, with its target.
+// neighbour discovery, with its target. The messages may be damaged: a table of ICMPv6 that was chosen by hand may have another type than its own.
 func (l Layer) replies(query Layer) bool {
-	typ, ok := query.num("type")
-	want, known := icmpReplies[typ]
-	if !ok || !known || !l.is("type", want) || l.Protocol == ICMP != (query.Protocol == ICMP) {
+	asked, ok := query.numOr("type")
+	typ, ok2 := l.numOr("type")
+	want, known := icmpReplies[asked]
+	if !ok || !ok2 || !known || typ != want || l.Protocol == ICMP != (query.Protocol == ICMP) {
 		return false
 	}
 	if tgt := query.Protocol.Field("tgt"); tgt != nil {
@@ -176,7 +177,9 @@ func (l Layer) replies(query Layer) bool {
 		return f != nil && l.Value(f) == query.Value(tgt)
 	}
 	for _, name := range []string{"id", "seq"} {
-		if n, ok := query.numOr(name); ok && !l.is(name, n) {
+		n, has := query.numOr(name)
+		m, answers := l.numOr(name)
+		if has && (!answers || n != m) {
 			return false
 		}
 	}

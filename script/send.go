@@ -41,6 +41,10 @@ const sendTurn = 256
 // sendAgain is the time after which a packet is tried again that found a full queue.
 const sendAgain = time.Millisecond
 
+// maxFull is the time for which a packet is tried again that finds a full table of neighbours. Neighbours that do not answer make room after
+// seconds, those that are no longer used after less than a minute, but those that were set by hand never do.
+const maxFull = time.Minute
+
 // hopKey names a neighbour.
 type hopKey struct {
 	dev  *stack.Iface
@@ -68,6 +72,7 @@ type sender struct {
 	next      int // index of the next packet
 	due       clock.Instant
 	gap       time.Duration
+	fullSince clock.Instant    // time since which the next packet has found a full table of neighbours; 0 if it has not
 	resolving bool             // the next packet is a frame whose neighbour must answer first
 	waiting   int              // packets that wait for their neighbours
 	left      int              // packets that have left
@@ -158,7 +163,7 @@ func (s *sender) step(now clock.Instant) {
 		case err == errResolving:
 			s.resolving = true // until resolved wakes the call
 			return
-		case errors.Is(err, stack.ErrQueueFull), errors.Is(err, stack.ErrLimit):
+		case errors.Is(err, stack.ErrQueueFull), neighborsFull(err) && !s.fullTooLong(now):
 			s.due = now.Add(sendAgain)
 			return
 		case err != nil:
@@ -166,8 +171,23 @@ func (s *sender) step(now clock.Instant) {
 			return
 		}
 		s.next++
+		s.fullSince = 0
 		s.due = max(s.due.Add(s.gap), now.Add(-time.Second)) // after a delay the rate catches up by a second at most
 	}
+}
+
+// neighborsFull reports whether a packet was refused because the host has too many neighbours, or asks for too many.
+func neighborsFull(err error) bool {
+	var full *stack.LimitError
+	return errors.As(err, &full) && (full.Name == "neighbors" || full.Name == "unresolved")
+}
+
+// fullTooLong reports whether the next packet, which has found a full table of neighbours, has done so for longer than maxFull.
+func (s *sender) fullTooLong(now clock.Instant) bool {
+	if s.fullSince == 0 {
+		s.fullSince = now
+	}
+	return s.fullSince.Add(maxFull).Due(now)
 }
 
 // put fills a packet in, unless that is done, and sends it.

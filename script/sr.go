@@ -64,7 +64,6 @@ func (a *asker) port(proto wire.Protocol, _ netip.Addr, dst netip.AddrPort) (uin
 	}
 	use := portUse{proto, dst}
 	n := a.used[use]
-	a.used[use]++
 	if n >= len(*list) {
 		c, err := a.keep(claim(0))
 		switch {
@@ -74,6 +73,7 @@ func (a *asker) port(proto wire.Protocol, _ netip.Addr, dst netip.AddrPort) (uin
 			return 0, err
 		}
 	}
+	a.used[use]++
 	return (*list)[n%len(*list)].Number(), nil
 }
 
@@ -81,11 +81,13 @@ func (a *asker) port(proto wire.Protocol, _ netip.Addr, dst netip.AddrPort) (uin
 func (a *asker) echo() (uint16, error) {
 	if a.echoes == nil || a.filling.seq > 0 && a.filling.seq%(1<<16) == 0 {
 		c, err := a.keep(a.h.h.ClaimICMP(0))
-		if err != nil {
+		switch {
+		case err == nil:
+			c.AnswerEcho(true)
+			a.echoes = c
+		case a.echoes == nil:
 			return 0, err
 		}
-		c.AnswerEcho(true)
-		a.echoes = c
 	}
 	return a.echoes.Number(), nil
 }

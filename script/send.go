@@ -83,6 +83,7 @@ type sender struct {
 	fail      error
 	stays     bool           // packets are filled in and not sent
 	filledP   func(p *probe) // called once for each packet that was filled in; may be nil
+	onSent    func(p *probe) // called when a packet leaves for the first time; may be nil
 }
 
 // newSender returns a sender for the packets of a call's argument.
@@ -252,6 +253,9 @@ func (s *sender) gone(now clock.Instant, p *probe) {
 		whole := p.out.packet
 		p.sent = packetvalue.New(environment{s.c.s}, whole.Octets, p.out.medium(), &packetvalue.Sighting{Time: now, Dev: p.out.route.Iface.Name(), Dir: "tx"})
 		p.sent.First = whole.First
+		if s.onSent != nil {
+			s.onSent(p)
+		}
 	}
 }
 

@@ -60,7 +60,7 @@ type probe struct {
 	sentAt clock.Instant
 	answer *packetvalue.Value
 	rtt    time.Duration
-	lost   error // the neighbour did not answer, so that the packet never left
+	lost   error // the neighbour did not answer, so that the packet has not left, or not again; nil once it has its answer
 }
 
 // sender sends packets one after the other, each when it is due, and waits for neighbours and for room in queues. Only the owner uses it.
@@ -76,7 +76,7 @@ type sender struct {
 	resolving bool             // the next packet is a frame whose neighbour must answer first
 	waiting   int              // packets that wait for their neighbours
 	left      int              // packets that have left
-	lost      int              // packets that never leave, because their neighbour does not answer
+	lost      int              // packets that have not left, because their neighbour does not answer, and have no answer
 	last      clock.Instant    // time at which the last packet left
 	dead      map[hopKey]error // neighbours that have not answered; nil for send(), which fails then
 	signal    stack.Signal
@@ -239,8 +239,11 @@ func (s *sender) put(now clock.Instant, p *probe) (err error) {
 	return err
 }
 
-// lose records that a packet never leaves.
+// lose records that a packet does not leave. One that left in an earlier round may have its answer by now.
 func (s *sender) lose(p *probe, err error) {
+	if p.answer != nil || p.lost != nil {
+		return
+	}
 	p.lost = err
 	s.lost++
 }

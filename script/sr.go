@@ -127,6 +127,10 @@ func (a *asker) arrived(ev *stack.PacketEvent) {
 	}
 	p.answer, p.rtt = sighted(a.c.s, ev), ev.Now.Sub(p.sentAt)
 	a.answered++
+	if p.lost != nil { // in a later round
+		p.lost = nil
+		a.lost--
+	}
 	a.signal.Fire()
 }
 

@@ -81,6 +81,7 @@ type sender struct {
 	dead      map[hopKey]error // neighbours that have not answered; nil for send(), which fails then
 	signal    stack.Signal
 	fail      error
+	ended     bool           // the call has ended: the owner changes nothing any more when a neighbour answers or fails
 	stays     bool           // packets are filled in and not sent
 	filledP   func(p *probe) // called once for each packet that was filled in; may be nil
 	onSent    func(p *probe) // called when a packet leaves for the first time; may be nil
@@ -102,10 +103,10 @@ func (c *call) senderOf(list []*packetvalue.Value) (s *sender, err error) {
 		s.probes = append(s.probes, &probe{given: p})
 	}
 	s.filling = filling{h: s.h.h, resolved: func(_ clock.Instant, err error) {
-		s.resolving = false
-		if s.next == len(s.probes) {
-			return // the call has ended
+		if s.ended {
+			return
 		}
+		s.resolving = false
 		if p := s.probes[s.next]; err != nil && s.dead == nil {
 			s.fail = s.told(p, err)
 		} else if err != nil {
@@ -219,6 +220,9 @@ func (s *sender) put(now clock.Instant, p *probe) (err error) {
 	}
 	s.waiting++
 	err = s.h.h.SendRouted(now, r, octets, func(now clock.Instant, err error) {
+		if s.ended {
+			return
+		}
 		s.waiting--
 		switch {
 		case err == nil:
@@ -292,8 +296,17 @@ func (s *sender) failure() error {
 // idle reports whether every packet has left or is lost.
 func (s *sender) idle() bool { return s.next == len(s.probes) && s.waiting == 0 }
 
-// await calls work on the owner until it returns true; until returns the time to its next call if nothing happens before.
-func (s *sender) await(what string, work func(now clock.Instant) bool, until func(now clock.Instant) time.Duration) error {
+// end makes the sender's fields those of the task, although packets may still wait for their neighbours.
+func (s *sender) end() { s.c.t.Do(s.h.w, func(clock.Instant) { s.ended = true }) }
+
+// await calls step on the owner until it returns true; until returns the time to its next call if nothing happens before. After an error, of
+// await or of the sender, the call has ended.
+func (s *sender) await(what string, step func(now clock.Instant) bool, until func(now clock.Instant) time.Duration) error {
+	work := func(now clock.Instant) bool {
+		over := step(now)
+		s.ended = s.ended || over && s.fail != nil
+		return over
+	}
 	for {
 		var (
 			over  bool
@@ -313,6 +326,7 @@ func (s *sender) await(what string, work func(now clock.Instant) bool, until fun
 		case over:
 			return nil
 		case err != nil && err != task.ErrTimedOut:
+			s.end()
 			return err
 		}
 	}

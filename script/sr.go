@@ -150,9 +150,11 @@ func lostBefore(r drop.Reason) bool {
 // ask sends the packets, waits for answers, and sends those without an answer again, as often as the call says.
 func (a *asker) ask() error {
 	all := a.probes
+	var done bool
 	over := func(now clock.Instant) bool {
 		a.step(now)
-		return a.fail != nil || a.settled(len(all)) || a.idle() && (a.left == 0 || a.last.Add(a.timeout).Due(now))
+		done = a.fail != nil || a.settled(len(all))
+		return done || a.idle() && (a.left == 0 || a.last.Add(a.timeout).Due(now))
 	}
 	until := func(now clock.Instant) time.Duration {
 		if a.idle() {
@@ -161,7 +163,7 @@ func (a *asker) ask() error {
 		return a.untilDue(now)
 	}
 	for try := 0; ; try++ {
-		if err := a.await("answers", over, until); err != nil || a.fail != nil || a.settled(len(all)) || try == a.retry {
+		if err := a.await("answers", over, until); err != nil || done || try == a.retry {
 			return err
 		}
 		a.c.t.Do(a.h.w, func(clock.Instant) { // the next round
@@ -187,6 +189,7 @@ func (a *asker) run() (keep bool, err error) {
 	err = a.ask()
 	c.t.Do(a.h.w, func(clock.Instant) {
 		cancel()
+		a.ended = true
 		for c := range a.claims {
 			c.Release()
 		}

@@ -63,7 +63,8 @@ type probe struct {
 	lost   error // the neighbour did not answer, so that the packet has not left, or not again; nil once it has its answer
 }
 
-// sender sends packets one after the other, each when it is due, and waits for neighbours and for room in queues. Only the owner uses it.
+// sender sends packets one after the other, each when it is due, and waits for neighbours and for room in queues. Only the owner uses it
+// until the call has ended.
 type sender struct {
 	c         *call
 	h         *hostValue
@@ -82,8 +83,8 @@ type sender struct {
 	signal    stack.Signal
 	fail      error
 	ended     bool           // the call has ended: the owner changes nothing any more when a neighbour answers or fails
-	stays     bool           // packets are filled in and not sent
-	filledP   func(p *probe) // called once for each packet that was filled in; may be nil
+	fillOnly  bool           // packets are filled in and not sent
+	onFilled  func(p *probe) // called once for each packet that was filled in; may be nil
 	onSent    func(p *probe) // called when a packet leaves for the first time; may be nil
 }
 
@@ -108,7 +109,7 @@ func (c *call) senderOf(list []*packetvalue.Value) (s *sender, err error) {
 		}
 		s.resolving = false
 		if p := s.probes[s.next]; err != nil && s.dead == nil {
-			s.fail = s.told(p, err)
+			s.fail = s.explain(p, err)
 		} else if err != nil {
 			s.lose(p, err)
 			s.next++
@@ -169,7 +170,7 @@ func (s *sender) step(now clock.Instant) {
 			s.due = now.Add(sendAgain)
 			return
 		case err != nil:
-			s.fail = s.told(p, err)
+			s.fail = s.explain(p, err)
 			return
 		}
 		s.next++
@@ -199,11 +200,11 @@ func (s *sender) put(now clock.Instant, p *probe) (err error) {
 			return err
 		}
 		p.filled = true
-		if s.filledP != nil {
-			s.filledP(p)
+		if s.onFilled != nil {
+			s.onFilled(p)
 		}
 	}
-	if s.stays {
+	if s.fillOnly {
 		return nil
 	}
 	r, octets := p.out.route, p.out.packet.Octets
@@ -228,7 +229,7 @@ func (s *sender) put(now clock.Instant, p *probe) (err error) {
 		case err == nil:
 			s.gone(now, p)
 		case s.dead == nil:
-			s.fail = s.told(p, err)
+			s.fail = s.explain(p, err)
 		default:
 			s.lose(p, err)
 			if errors.Is(err, stack.ErrHostUnreach) {
@@ -266,8 +267,8 @@ func (s *sender) gone(now clock.Instant, p *probe) {
 	}
 }
 
-// told adds to an error what the packet's sender needs to know.
-func (s *sender) told(p *probe, err error) error {
+// explain adds to an error what the packet's sender needs to know.
+func (s *sender) explain(p *probe, err error) error {
 	i := p.out.route.Iface
 	switch {
 	case errors.Is(err, stack.ErrTooBig) && i != nil:

@@ -44,7 +44,7 @@ func (c *call) newAsker(name string) (*asker, error) {
 	}
 	a := &asker{sender: s, timeout: arg[time.Duration](c, "timeout"), retry: arg[int](c, "retry"), used: map[portUse]int{}, claims: map[*stack.Claim]bool{}}
 	s.dead = map[hopKey]error{}
-	s.filling.port, s.filling.echo, s.filledP, s.onSent = a.port, a.echo, a.filled, a.index.add
+	s.filling.port, s.filling.echo, s.onFilled, s.onSent = a.port, a.echo, a.claimGiven, a.index.add
 	return a, nil
 }
 
@@ -92,9 +92,9 @@ func (a *asker) echo() (uint16, error) {
 	return a.echoes.Number(), nil
 }
 
-// filled claims the port or identifier that the script has set in a packet, unless it is in use. A packet is added to the index only when it
+// claimGiven claims the port or identifier that the script has set in a packet, unless it is in use. A packet is added to the index only when it
 // leaves, since nothing that arrives before can answer it.
-func (a *asker) filled(p *probe) {
+func (a *asker) claimGiven(p *probe) {
 	_, _, l, ok := outerEnds(p.out.packet)
 	if !ok {
 		return

@@ -23,7 +23,8 @@ type filling struct {
 	echo func() (uint16, error) // chooses the identifier of an echo request
 	seq  uint64                 // sequence number of the next echo request
 
-	resolved func(now clock.Instant, err error) // called when a neighbour has answered for which fill returned errResolving
+	// resolved is called when a neighbour has answered or failed for which ready returned errResolving, even if the call has ended by then.
+	resolved func(now clock.Instant, err error)
 }
 
 // unclaimed makes the packets have free ports, and one free identifier of echo requests, without claims.
@@ -45,7 +46,7 @@ type outgoing struct {
 	frame  bool              // true if the packet begins with Ether and leaves as it is
 }
 
-// errResolving is the error of fill for a frame whose neighbour must answer first.
+// errResolving is returned by ready for a frame whose next hop has no known hardware address yet. resolved is called later.
 var errResolving = errors.New("the neighbour is not resolved")
 
 // inFill is a draft that is being filled in.
@@ -75,10 +76,10 @@ func (f *filling) fill(now clock.Instant, d *packet.Draft) (out outgoing, err er
 		d = packet.NewDraft(packet.DraftLayer{Protocol: packet.Ether}).Over(d)
 	}
 	x := &inFill{filling: f, now: now, d: d, ip: -1}
-	if out.frame, err = x.begins(); err != nil {
+	if out.frame, err = x.findNetworkLayer(); err != nil {
 		return out, err
 	}
-	if err := x.direct(); err != nil {
+	if err := x.chooseRoute(); err != nil {
 		return out, err
 	}
 	if out.route = x.route; out.frame {
@@ -103,8 +104,8 @@ func (o *outgoing) medium() phy.Medium {
 	return phy.MediumIP
 }
 
-// begins finds the outermost IP header and reports whether the packet is a frame.
-func (x *inFill) begins() (frame bool, err error) {
+// findNetworkLayer finds the outermost IP header and reports whether the packet is a frame.
+func (x *inFill) findNetworkLayer() (frame bool, err error) {
 	if len(x.d.Layers) == 0 {
 		return false, errors.New("a packet without layers can't be sent")
 	}
@@ -127,10 +128,10 @@ func (x *inFill) begins() (frame bool, err error) {
 	return true, nil
 }
 
-// direct finds the interface and, for IP, the next hop.
-func (x *inFill) direct() error {
+// chooseRoute finds the interface and, for IP, the next hop.
+func (x *inFill) chooseRoute() error {
 	if x.ip >= 0 {
-		return x.directIP()
+		return x.chooseIPRoute()
 	}
 	if i, ok := x.d.Layer(packet.ARP); ok && x.dev == nil {
 		if to := x.address(i, "pdst"); to.Is4() {
@@ -143,7 +144,7 @@ func (x *inFill) direct() error {
 	return x.onlyIface()
 }
 
-func (x *inFill) directIP() error {
+func (x *inFill) chooseIPRoute() error {
 	dst := x.address(x.ip, "dst")
 	if !dst.IsValid() {
 		if dst = x.groupOf(); !dst.IsValid() {
@@ -221,7 +222,7 @@ func (x *inFill) groupOf() (dst netip.Addr) {
 func (x *inFill) link() error {
 	l := x.d.Layers[0]
 	if l.Value(packet.Ether.Field("dst")) == nil {
-		hw, err := x.station()
+		hw, err := x.destinationMAC()
 		if err != nil {
 			return err
 		}
@@ -231,8 +232,8 @@ func (x *inFill) link() error {
 	return nil
 }
 
-// station returns the hardware address that a frame is for.
-func (x *inFill) station() (hw wire.HardwareAddr, err error) {
+// destinationMAC returns the hardware address that a frame is for.
+func (x *inFill) destinationMAC() (hw wire.HardwareAddr, err error) {
 	if x.ip >= 0 {
 		hw, ok, err := x.h.Resolve(x.now, x.route, x.resolved)
 		if err == nil && !ok {

@@ -59,7 +59,7 @@ func (c *call) filledPacket(p *packetvalue.Value) (*packet.Packet, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.stays = true
+	s.fillOnly = true
 	s.filling.unclaimed()
 	if err := s.await("the neighbour", func(now clock.Instant) bool {
 		s.step(now)

@@ -41,6 +41,10 @@ const sendTurn = 256
 // sendAgain is the time after which a packet is tried again that found a full queue.
 const sendAgain = time.Millisecond
 
+// maxFull is the time for which a packet is tried again that finds a full table of neighbours. Neighbours that do not answer make room after
+// seconds, those that are no longer used after less than a minute, but those that were set by hand never do.
+const maxFull = time.Minute
+
 // hopKey names a neighbour.
 type hopKey struct {
 	dev  *stack.Iface
@@ -56,10 +60,11 @@ type probe struct {
 	sentAt clock.Instant
 	answer *packetvalue.Value
 	rtt    time.Duration
-	lost   error // the neighbour did not answer, so that the packet never left
+	lost   error // the neighbour did not answer, so that the packet has not left, or not again; nil once it has its answer
 }
 
-// sender sends packets one after the other, each when it is due, and waits for neighbours and for room in queues. Only the owner uses it.
+// sender sends packets one after the other, each when it is due, and waits for neighbours and for room in queues. Only the owner uses it
+// until the call has ended.
 type sender struct {
 	c         *call
 	h         *hostValue
@@ -68,16 +73,19 @@ type sender struct {
 	next      int // index of the next packet
 	due       clock.Instant
 	gap       time.Duration
+	fullSince clock.Instant    // time since which the next packet has found a full table of neighbours; 0 if it has not
 	resolving bool             // the next packet is a frame whose neighbour must answer first
 	waiting   int              // packets that wait for their neighbours
 	left      int              // packets that have left
-	lost      int              // packets that never leave, because their neighbour does not answer
+	lost      int              // packets that have not left, because their neighbour does not answer, and have no answer
 	last      clock.Instant    // time at which the last packet left
 	dead      map[hopKey]error // neighbours that have not answered; nil for send(), which fails then
 	signal    stack.Signal
 	fail      error
-	stays     bool           // packets are filled in and not sent
-	filledP   func(p *probe) // called once for each packet that was filled in; may be nil
+	ended     bool           // the call has ended: the owner changes nothing any more when a neighbour answers or fails
+	fillOnly  bool           // packets are filled in and not sent
+	onFilled  func(p *probe) // called once for each packet that was filled in; may be nil
+	onSent    func(p *probe) // called when a packet leaves for the first time; may be nil
 }
 
 // newSender returns a sender for the packets of a call's argument.
@@ -96,12 +104,12 @@ func (c *call) senderOf(list []*packetvalue.Value) (s *sender, err error) {
 		s.probes = append(s.probes, &probe{given: p})
 	}
 	s.filling = filling{h: s.h.h, resolved: func(_ clock.Instant, err error) {
-		s.resolving = false
-		if s.next == len(s.probes) {
-			return // the call has ended
+		if s.ended {
+			return
 		}
+		s.resolving = false
 		if p := s.probes[s.next]; err != nil && s.dead == nil {
-			s.fail = s.told(p, err)
+			s.fail = s.explain(p, err)
 		} else if err != nil {
 			s.lose(p, err)
 			s.next++
@@ -158,16 +166,31 @@ func (s *sender) step(now clock.Instant) {
 		case err == errResolving:
 			s.resolving = true // until resolved wakes the call
 			return
-		case errors.Is(err, stack.ErrQueueFull), errors.Is(err, stack.ErrLimit):
+		case errors.Is(err, stack.ErrQueueFull), neighborsFull(err) && !s.fullTooLong(now):
 			s.due = now.Add(sendAgain)
 			return
 		case err != nil:
-			s.fail = s.told(p, err)
+			s.fail = s.explain(p, err)
 			return
 		}
 		s.next++
+		s.fullSince = 0
 		s.due = max(s.due.Add(s.gap), now.Add(-time.Second)) // after a delay the rate catches up by a second at most
 	}
+}
+
+// neighborsFull reports whether a packet was refused because the host has too many neighbours, or asks for too many.
+func neighborsFull(err error) bool {
+	var full *stack.LimitError
+	return errors.As(err, &full) && (full.Name == "neighbors" || full.Name == "unresolved")
+}
+
+// fullTooLong reports whether the next packet, which has found a full table of neighbours, has done so for longer than maxFull.
+func (s *sender) fullTooLong(now clock.Instant) bool {
+	if s.fullSince == 0 {
+		s.fullSince = now
+	}
+	return s.fullSince.Add(maxFull).Due(now)
 }
 
 // put fills a packet in, unless that is done, and sends it.
@@ -177,11 +200,11 @@ func (s *sender) put(now clock.Instant, p *probe) (err error) {
 			return err
 		}
 		p.filled = true
-		if s.filledP != nil {
-			s.filledP(p)
+		if s.onFilled != nil {
+			s.onFilled(p)
 		}
 	}
-	if s.stays {
+	if s.fillOnly {
 		return nil
 	}
 	r, octets := p.out.route, p.out.packet.Octets
@@ -198,12 +221,15 @@ func (s *sender) put(now clock.Instant, p *probe) (err error) {
 	}
 	s.waiting++
 	err = s.h.h.SendRouted(now, r, octets, func(now clock.Instant, err error) {
+		if s.ended {
+			return
+		}
 		s.waiting--
 		switch {
 		case err == nil:
 			s.gone(now, p)
 		case s.dead == nil:
-			s.fail = s.told(p, err)
+			s.fail = s.explain(p, err)
 		default:
 			s.lose(p, err)
 			if errors.Is(err, stack.ErrHostUnreach) {
@@ -218,8 +244,11 @@ func (s *sender) put(now clock.Instant, p *probe) (err error) {
 	return err
 }
 
-// lose records that a packet never leaves.
+// lose records that a packet does not leave. One that left in an earlier round may have its answer by now.
 func (s *sender) lose(p *probe, err error) {
+	if p.answer != nil || p.lost != nil {
+		return
+	}
 	p.lost = err
 	s.lost++
 }
@@ -232,11 +261,14 @@ func (s *sender) gone(now clock.Instant, p *probe) {
 		whole := p.out.packet
 		p.sent = packetvalue.New(environment{s.c.s}, whole.Octets, p.out.medium(), &packetvalue.Sighting{Time: now, Dev: p.out.route.Iface.Name(), Dir: "tx"})
 		p.sent.First = whole.First
+		if s.onSent != nil {
+			s.onSent(p)
+		}
 	}
 }
 
-// told adds to an error what the packet's sender needs to know.
-func (s *sender) told(p *probe, err error) error {
+// explain adds to an error what the packet's sender needs to know.
+func (s *sender) explain(p *probe, err error) error {
 	i := p.out.route.Iface
 	switch {
 	case errors.Is(err, stack.ErrTooBig) && i != nil:
@@ -265,8 +297,17 @@ func (s *sender) failure() error {
 // idle reports whether every packet has left or is lost.
 func (s *sender) idle() bool { return s.next == len(s.probes) && s.waiting == 0 }
 
-// await calls work on the owner until it returns true; until returns the time to its next call if nothing happens before.
-func (s *sender) await(what string, work func(now clock.Instant) bool, until func(now clock.Instant) time.Duration) error {
+// end makes the sender's fields those of the task, although packets may still wait for their neighbours.
+func (s *sender) end() { s.c.t.Do(s.h.w, func(clock.Instant) { s.ended = true }) }
+
+// await calls step on the owner until it returns true; until returns the time to its next call if nothing happens before. After an error, of
+// await or of the sender, the call has ended.
+func (s *sender) await(what string, step func(now clock.Instant) bool, until func(now clock.Instant) time.Duration) error {
+	work := func(now clock.Instant) bool {
+		over := step(now)
+		s.ended = s.ended || over && s.fail != nil
+		return over
+	}
 	for {
 		var (
 			over  bool
@@ -286,6 +327,7 @@ func (s *sender) await(what string, work func(now clock.Instant) bool, until fun
 		case over:
 			return nil
 		case err != nil && err != task.ErrTimedOut:
+			s.end()
 			return err
 		}
 	}

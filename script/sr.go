@@ -44,7 +44,7 @@ func (c *call) newAsker(name string) (*asker, error) {
 	}
 	a := &asker{sender: s, timeout: arg[time.Duration](c, "timeout"), retry: arg[int](c, "retry"), used: map[portUse]int{}, claims: map[*stack.Claim]bool{}}
 	s.dead = map[hopKey]error{}
-	s.filling.port, s.filling.echo, s.filledP = a.port, a.echo, a.filled
+	s.filling.port, s.filling.echo, s.onFilled, s.onSent = a.port, a.echo, a.claimGiven, a.index.add
 	return a, nil
 }
 
@@ -64,7 +64,6 @@ func (a *asker) port(proto wire.Protocol, _ netip.Addr, dst netip.AddrPort) (uin
 	}
 	use := portUse{proto, dst}
 	n := a.used[use]
-	a.used[use]++
 	if n >= len(*list) {
 		c, err := a.keep(claim(0))
 		switch {
@@ -74,6 +73,7 @@ func (a *asker) port(proto wire.Protocol, _ netip.Addr, dst netip.AddrPort) (uin
 			return 0, err
 		}
 	}
+	a.used[use]++
 	return (*list)[n%len(*list)].Number(), nil
 }
 
@@ -81,19 +81,20 @@ func (a *asker) port(proto wire.Protocol, _ netip.Addr, dst netip.AddrPort) (uin
 func (a *asker) echo() (uint16, error) {
 	if a.echoes == nil || a.filling.seq > 0 && a.filling.seq%(1<<16) == 0 {
 		c, err := a.keep(a.h.h.ClaimICMP(0))
-		if err != nil {
+		switch {
+		case err == nil:
+			c.AnswerEcho(true)
+			a.echoes = c
+		case a.echoes == nil:
 			return 0, err
 		}
-		c.AnswerEcho(true)
-		a.echoes = c
 	}
 	return a.echoes.Number(), nil
 }
 
-// filled prepares for the answer to a packet: it claims the port or identifier that the script has set, unless it is in use, and adds the
-// packet to the index.
-func (a *asker) filled(p *probe) {
-	a.index.add(p)
+// claimGiven claims the port or identifier that the script has set in a packet, unless it is in use. A packet is added to the index only when it
+// leaves, since nothing that arrives before can answer it.
+func (a *asker) claimGiven(p *probe) {
 	_, _, l, ok := outerEnds(p.out.packet)
 	if !ok {
 		return
@@ -126,6 +127,10 @@ func (a *asker) arrived(ev *stack.PacketEvent) {
 	}
 	p.answer, p.rtt = sighted(a.c.s, ev), ev.Now.Sub(p.sentAt)
 	a.answered++
+	if p.lost != nil { // in a later round
+		p.lost = nil
+		a.lost--
+	}
 	a.signal.Fire()
 }
 
@@ -145,9 +150,11 @@ func lostBefore(r drop.Reason) bool {
 // ask sends the packets, waits for answers, and sends those without an answer again, as often as the call says.
 func (a *asker) ask() error {
 	all := a.probes
+	var done bool
 	over := func(now clock.Instant) bool {
 		a.step(now)
-		return a.fail != nil || a.settled(len(all)) || a.idle() && (a.left == 0 || a.last.Add(a.timeout).Due(now))
+		done = a.fail != nil || a.settled(len(all))
+		return done || a.idle() && (a.left == 0 || a.last.Add(a.timeout).Due(now))
 	}
 	until := func(now clock.Instant) time.Duration {
 		if a.idle() {
@@ -156,7 +163,7 @@ func (a *asker) ask() error {
 		return a.untilDue(now)
 	}
 	for try := 0; ; try++ {
-		if err := a.await("answers", over, until); err != nil || a.fail != nil || a.settled(len(all)) || try == a.retry {
+		if err := a.await("answers", over, until); err != nil || done || try == a.retry {
 			return err
 		}
 		a.c.t.Do(a.h.w, func(clock.Instant) { // the next round
@@ -182,6 +189,7 @@ func (a *asker) run() (keep bool, err error) {
 	err = a.ask()
 	c.t.Do(a.h.w, func(clock.Instant) {
 		cancel()
+		a.ended = true
 		for c := range a.claims {
 			c.Release()
 		}

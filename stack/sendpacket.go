@@ -125,17 +125,18 @@ func destinationOf(b []byte) (dst netip.Addr, ok bool) {
 	return dst, false
 }
 
-// SendRouted is SendPacket for a packet whose way is known, so that its header need not tell it. The EtherType is that of the family of
-// r.Dst.
+// SendRouted is SendPacket for a packet whose way is known, so that its header need not tell it. The EtherType and the counters are those of the
+// family of r.Dst. On a medium without link headers r.Dst may be the zero Addr; the packet then counts in neither family. Errors: those
+// of SendPacket, and ErrInvalid for a packet without octets.
 func (h *Host) SendRouted(now clock.Instant, r PacketRoute, octets []byte, done func(now clock.Instant, err error)) error {
 	i := r.Iface
 	switch {
-	case len(octets) == 0:
+	case len(octets) == 0, !r.Dst.IsValid() && i.hasNeighbors():
 		return ErrInvalid
 	case !i.up:
 		return ErrDown
 	case len(octets) > i.MTU():
-		h.countIP(familyOf(r.Dst), mib.IPFragFails)
+		h.countRouted(r, mib.IPFragFails)
 		return ErrTooBig
 	}
 	hw, e, err := i.resolve(now, &r)
@@ -143,23 +144,30 @@ func (h *Host) SendRouted(now clock.Instant, r PacketRoute, octets []byte, done 
 		return err
 	}
 	if err := i.roomFor(e); err != nil {
-		h.countIP(familyOf(r.Dst), mib.IPOutDiscards)
+		h.countRouted(r, mib.IPOutDiscards)
 		return err
 	}
 	f := h.frames.get(len(octets))
 	copy(f.Extend(len(octets)), octets)
 	f.Zone = uint16(max(h.net.zoneOf(r.Src), h.net.zoneOf(r.Dst)))
-	h.countIP(familyOf(r.Dst), mib.IPOutRequests)
+	h.countRouted(r, mib.IPOutRequests)
 	if r.Dst.IsMulticast() {
-		h.countIP(familyOf(r.Dst), mib.IPOutMcastPkts)
+		h.countRouted(r, mib.IPOutMcastPkts)
 	}
-	what := pendingPacket{frame: f, owner: exactSender{familyOf(r.Dst), done}, exact: true}
+	what := pendingPacket{frame: f, owner: exactSender{r.Dst, done}, exact: true}
 	if e != nil {
 		i.addPending(now, e, what)
 		return nil
 	}
 	i.sendExact(now, what, hw)
 	return nil
+}
+
+// countRouted increments a counter of IP in the table of the family of r's destination, and none if the destination is not known.
+func (h *Host) countRouted(r PacketRoute, c mib.Counter) {
+	if r.Dst.IsValid() {
+		h.countIP(familyOf(r.Dst), c)
+	}
 }
 
 // Resolve returns the hardware address of the next hop of r, which is zero on a medium without such addresses. If ok is false, the host
@@ -173,7 +181,7 @@ func (h *Host) Resolve(now clock.Instant, r PacketRoute, done func(now clock.Ins
 	if err := i.roomFor(e); err != nil {
 		return hw, false, err
 	}
-	i.addPending(now, e, pendingPacket{owner: exactSender{familyOf(r.Dst), done}, exact: true})
+	i.addPending(now, e, pendingPacket{owner: exactSender{r.Dst, done}, exact: true})
 	return hw, false, nil
 }
 
@@ -214,13 +222,17 @@ func (i *Iface) roomFor(wait *neighbor) error {
 
 // exactSender is the owner of a packet that is sent as it is.
 type exactSender struct {
-	family family
-	done   func(now clock.Instant, err error) // may be nil
+	dst    netip.Addr                         // destination of the packet; the zero Addr if it is not known
+	report func(now clock.Instant, err error) // called once, with the error for which the packet has not left, nil if it has; may be nil
 }
 
-func (s exactSender) sendFailed(now clock.Instant, err error) {
-	if s.done != nil {
-		s.done(now, err)
+// sendFailed implements sendErrorSink.
+func (s exactSender) sendFailed(now clock.Instant, err error) { s.done(now, err) }
+
+// done reports that the packet has left, or with an error that it never will.
+func (s exactSender) done(now clock.Instant, err error) {
+	if s.report != nil {
+		s.report(now, err)
 	}
 }
 
@@ -231,14 +243,16 @@ func (i *Iface) sendExact(now clock.Instant, p pendingPacket, hw wire.HardwareAd
 		if i.out.datagrams.n >= h.limits.SendQueue {
 			h.countRefused(limitSendQueue)
 			i.dropPending(now, p, drop.QueueFull)
-			owner.sendFailed(now, ErrQueueFull)
+			owner.done(now, ErrQueueFull)
 			return
 		}
-		i.putLinkHeader(p.frame, hw, owner.family.etherType())
+		if i.hasNeighbors() {
+			i.putLinkHeader(p.frame, hw, familyOf(owner.dst).etherType())
+		}
 		i.out.datagrams.push(p.frame, h.limits.SendQueue)
 	}
 	h.workPending()
-	owner.sendFailed(now, nil)
+	owner.done(now, nil)
 }
 
 // FlowLabel returns the label of IPv6 packets from src to dst of a protocol, as the host's sockets would choose it (RFC 6437 §3).

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -194,4 +195,34 @@ func TestResolve(t *testing.T) {
 			t.Errorf("told %d times, then %v %v %v", told, hw, ok, err)
 		}
 	})
+}
+
+// TestSendPacketWithoutHeader: octets that are no header of IP leave by a medium that carries bare packets, and count in the table of neither
+// family. On Ethernet they have no EtherType.
+func TestSendPacketWithoutHeader(t *testing.T) {
+	h := New(Config{})
+	i := h.AddIface(0, IfaceConfig{Name: "tun0", Caps: phy.Capabilities{Medium: phy.MediumIP, MTU: 1500}, IPv6: true})
+	drain(h, 0, i)
+	before := h.CounterInfos()
+	reports := 0
+	if err := h.SendPacket(0, i, []byte{0x50, 1, 2}, func(_ clock.Instant, err error) {
+		if reports++; err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if out := drain(h, 0, i); len(out) != 1 || !bytes.Equal(out[0].Bytes(), []byte{0x50, 1, 2}) || reports != 1 {
+		t.Errorf("%d frames, reported %d times", len(out), reports)
+	}
+	if err := h.SendPacket(0, i, append([]byte{0x50}, make([]byte, 1500)...), nil); err != ErrTooBig {
+		t.Error(err)
+	}
+	if after := h.CounterInfos(); !slices.Equal(before, after) {
+		t.Errorf("counted from %v to %v", before, after)
+	}
+	e := h.AddIface(0, IfaceConfig{Name: "eth0", MAC: macA, Caps: phy.Capabilities{Medium: phy.MediumEthernet, MTU: 1500}})
+	if err := h.SendRouted(0, PacketRoute{Iface: e}, []byte{0x50}, nil); err != ErrInvalid {
+		t.Error(err)
+	}
 }

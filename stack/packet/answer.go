@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"bytes"
 	"net/netip"
 
 	"smolsh/stack/wire"
@@ -19,7 +20,7 @@ func (p *Packet) Answers(q *Packet) bool {
 		return false
 	}
 	if quoted := p.quoted(got); quoted != nil {
-		return quoted.sameFlow(q)
+		return quoted.isQuoteOf(q)
 	}
 	src, dst, ok := asked.addresses()
 	from, to, ok2 := got.addresses()
@@ -88,33 +89,93 @@ func (p *Packet) quoted(ip Layer) *Packet {
 	return quoted
 }
 
-// sameFlow reports whether the packet, of which an error quotes the first octets, has the addresses, protocol, ports and identifiers
-// of q.
-func (p *Packet) sameFlow(q *Packet) bool {
+// isQuoteOf reports whether the packet, of which an error quotes the first octets, is q as it has left its sender. It compares all octets that
+// are quoted, except those that routers and address translators change: hop limit, traffic class, DF, checksums, and options.
+func (p *Packet) isQuoteOf(q *Packet) bool {
 	a, ok := p.network()
 	b, ok2 := q.network()
-	if !ok || !ok2 || a.Protocol != b.Protocol {
-		return false
-	}
-	src, dst, ok := a.addresses()
-	src2, dst2, ok2 := b.addresses()
-	x, _ := p.transportProtocol(a)
-	y, _ := q.transportProtocol(b)
-	if !ok || !ok2 || x != y || dst != dst2 || src != src2 && !src2.IsUnspecified() {
+	if !ok || !ok2 || a.Protocol != b.Protocol || !a.sameDatagram(b) {
 		return false
 	}
 	above, have := q.transport(b)
 	quoted, has := p.transport(a)
 	if !have || !has {
-		return true
+		return samePrefix(p.aboveIP(a), q.aboveIP(b))
 	}
-	sent := above.octets()
-	came := quoted.octets()
-	n := 4 // ports
+	least := 4 // the ports
 	if above.Protocol == ICMP || above.Protocol.Is(ICMPv6) {
-		return len(sent) >= 8 && len(came) >= 8 && sent[0] == came[0] && string(sent[4:8]) == string(came[4:8])
+		least = 6 // type, code, identifier and sequence number
 	}
-	return len(came) >= n && len(sent) >= n && string(sent[:n]) == string(came[:n])
+	came, sent := quoted.unchanged(), above.unchanged()
+	return len(came) >= least && len(sent) >= least && string(came[:least]) == string(sent[:least]) && samePrefix(came[least:], sent[least:])
+}
+
+// unchanged returns the octets of a layer above IP that routers and address translators leave alone: all but the checksum and TCP's options, in
+// which routers reduce the MSS.
+func (l Layer) unchanged() []byte {
+	b := l.octets()
+	without := func(at, n int) []byte {
+		return append(b[:min(at, len(b)):min(at, len(b))], b[min(at+n, len(b)):]...)
+	}
+	switch {
+	case l.Protocol == TCP:
+		options := max(0, len(l.Header())-wire.TCPLen)
+		b = without(wire.TCPLen, options)
+		return without(16, 2)
+	case l.Protocol == UDP:
+		return without(6, 2)
+	case l.Protocol == ICMP, l.Protocol.Is(ICMPv6):
+		return without(2, 2)
+	}
+	return b
+}
+
+// sameDatagram reports whether a quoted IP header is that of a packet that was sent: addresses, protocol, and the identification or flow label. It
+// compares the position of a fragment too. A router may set a flow label that is zero (RFC 6437 §3).
+func (l Layer) sameDatagram(sent Layer) bool {
+	src, dst, ok := l.addresses()
+	src2, dst2, ok2 := sent.addresses()
+	x, _ := l.packet.transportProtocol(l)
+	y, _ := sent.packet.transportProtocol(sent)
+	if !ok || !ok2 || x != y || dst != dst2 || src != src2 && !src2.IsUnspecified() {
+		return false
+	}
+	if l.Protocol == IP {
+		id, _ := sent.num("id")
+		at, _ := sent.num("frag")
+		return l.is("id", id) && l.is("frag", at)
+	}
+	if label, _ := sent.num("fl"); label != 0 && !l.is("fl", label) {
+		return false
+	}
+	return string(l.fragmentHeader()) == string(sent.fragmentHeader())
+}
+
+// fragmentHeader returns the octets of the fragment header after an IPv6 header, nil without one.
+func (l Layer) fragmentHeader() []byte {
+	for _, x := range l.packet.extensions(l) {
+		if x.Protocol == Fragment {
+			return x.Header()
+		}
+	}
+	return nil
+}
+
+// aboveIP returns the octets after an IP header and its extension headers.
+func (p *Packet) aboveIP(ip Layer) []byte {
+	if headers := p.extensions(ip); len(headers) > 0 {
+		ip = headers[len(headers)-1]
+	}
+	return ip.Payload()
+}
+
+// samePrefix reports whether quoted octets are the first of those that were sent. Zeros at their end may be padding, by which
+// a router lengthens a quoted packet to 128 octets (RFC 4884 §4.3).
+func samePrefix(quoted, sent []byte) bool {
+	if len(quoted) > len(sent) || string(quoted) != string(sent[:len(quoted)]) {
+		quoted = bytes.TrimRight(quoted, "\x00")
+	}
+	return bytes.HasPrefix(sent, quoted)
 }
 
 // portsExchanged reports whether each layer has the ports of the other, in the other order.
@@ -164,11 +225,12 @@ func sameDNS(q, p *Packet) bool {
 var icmpReplies = map[uint64]uint64{8: 0, 13: 14, 15: 16, 17: 18, 128: 129, 133: 134, 135: 136}
 
 // replies reports whether an ICMP message is the reply to a query: of the type that answers it, with its identifier and sequence number, or, in
-// neighbour discovery, with its target.
+// neighbour discovery, with its target. The messages may be damaged: a table of ICMPv6 that was chosen by hand may have another type than its own.
 func (l Layer) replies(query Layer) bool {
-	typ, ok := query.num("type")
-	want, known := icmpReplies[typ]
-	if !ok || !known || !l.is("type", want) || l.Protocol == ICMP != (query.Protocol == ICMP) {
+	asked, ok := query.numOr("type")
+	typ, ok2 := l.numOr("type")
+	want, known := icmpReplies[asked]
+	if !ok || !ok2 || !known || typ != want || l.Protocol == ICMP != (query.Protocol == ICMP) {
 		return false
 	}
 	if tgt := query.Protocol.Field("tgt"); tgt != nil {
@@ -176,7 +238,9 @@ func (l Layer) replies(query Layer) bool {
 		return f != nil && l.Value(f) == query.Value(tgt)
 	}
 	for _, name := range []string{"id", "seq"} {
-		if n, ok := query.numOr(name); ok && !l.is(name, n) {
+		n, has := query.numOr(name)
+		m, answers := l.numOr(name)
+		if has && (!answers || n != m) {
 			return false
 		}
 	}

@@ -278,11 +278,17 @@ func (d stationDevice) Send(frames []*phy.Frame) (int, error) {
 		return 0, phy.ErrClosed
 	}
 	for _, f := range frames {
-		if h, _, err := wire.ParseEthernet(f.Bytes()); err == nil && (h.Dst == d.mac || h.Dst.IsGroup()) {
+		if d.isFor(f) {
 			d.receive(d.lab.world.now, f.Bytes())
 		}
 	}
 	return len(frames), nil
+}
+
+// isFor reports whether a frame is for the station's hardware address or for a group.
+func (d stationDevice) isFor(f *phy.Frame) bool {
+	h, _, err := wire.ParseEthernet(f.Bytes())
+	return err == nil && (h.Dst == d.mac || h.Dst.IsGroup())
 }
 
 // Close does nothing. BareStation.Close takes the station off the switch.

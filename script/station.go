@@ -83,7 +83,7 @@ func (v *stationValue) Attr(name string) (x starlark.Value, err error) {
 const stationArgs = "addresses: its IP addresses, of either family; mac: its hardware address; " +
 	"answers_arp: whether it answers ARP requests and neighbour solicitations for its addresses; "
 
-const duplicatesArg = "duplicates: whether a host there may have one of its addresses"
+const duplicatesArg = "duplicates: whether a host there may have one of its addresses, or its hardware address"
 
 func stationBuiltins() []*builtin {
 	const (

@@ -30,7 +30,7 @@ type StationConfig struct {
 	Addrs []netip.Addr
 	// Silent leaves ARP requests and neighbour solicitations for the addresses unanswered.
 	Silent bool
-	// Duplicates allows an address that a host on the link or switch has.
+	// Duplicates allows an IP address or a hardware address that a host on the link or switch has.
 	Duplicates bool
 }
 
@@ -88,7 +88,13 @@ func (l *Lab) Wire(h *Host, cfg StationConfig, link LinkConfig) (*BareStation, e
 	if err != nil {
 		return nil, err
 	}
-	if k.a, err = h.attachLink(k, &k.ab); err != nil {
+	if h.hardwareAddr(int(h.portsMade), wire.HardwareAddr{}) == st.mac && !cfg.Duplicates {
+		st.releaseMAC()
+		return nil, errDuplicateMAC(h, st.mac)
+	}
+	k.a, err = h.attachLink(k, &k.ab)
+	if err != nil {
+		st.releaseMAC()
 		return nil, err
 	}
 	st.link = k
@@ -104,6 +110,11 @@ func (s *Switch) Wire(cfg StationConfig) (*BareStation, error) {
 			return nil, fmt.Errorf("link: %s and the station %w %v", other.Name(), ErrDuplicateAddr, a)
 		}
 	}
+	for _, p := range s.ports {
+		if p.link != nil && !cfg.Duplicates && p.link.a.iface.MAC() == cfg.MAC {
+			return nil, errDuplicateMAC(p.host, cfg.MAC)
+		}
+	}
 	st, err := s.lab.newStation(cfg)
 	if err != nil {
 		return nil, err
@@ -114,7 +125,11 @@ func (s *Switch) Wire(cfg StationConfig) (*BareStation, error) {
 	return st, nil
 }
 
-// newStation makes a station that is not connected.
+func errDuplicateMAC(h *Host, a wire.HardwareAddr) error {
+	return fmt.Errorf("link: %s and the station %w %v", h.Name(), ErrDuplicateAddr, a)
+}
+
+// newStation makes a station that is not connected. Close or releaseMAC gives its hardware address back.
 func (l *Lab) newStation(cfg StationConfig) (*BareStation, error) {
 	if cfg.MAC.IsGroup() {
 		return nil, fmt.Errorf("link: %v is the hardware address of a group, which no station has", cfg.MAC)
@@ -128,13 +143,17 @@ func (l *Lab) newStation(cfg StationConfig) (*BareStation, error) {
 	st := &BareStation{lab: l, mac: cfg.MAC, addrs: slices.Clone(cfg.Addrs), silent: cfg.Silent, neighbors: map[netip.Addr]wire.HardwareAddr{}}
 	if st.mac.IsZero() {
 		n := l.stationsMade
-		st.mac = wire.HardwareAddr{2, 0x57, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
-		for l.macs[st.mac] {
-			st.mac[2]++
-		}
+		st.mac = l.freeMAC(wire.HardwareAddr{2, 0x57, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 	}
-	l.macs[st.mac] = true
+	l.macs[st.mac]++
 	return st, nil
+}
+
+// releaseMAC lets the lab use the station's hardware address again.
+func (st *BareStation) releaseMAC() {
+	if st.lab.macs[st.mac]--; st.lab.macs[st.mac] == 0 {
+		delete(st.lab.macs, st.mac)
+	}
 }
 
 // Name returns the station's first address, or its hardware address if it has none.
@@ -220,6 +239,7 @@ func (st *BareStation) Close() {
 		return
 	}
 	st.closed, st.arrived, st.octets = true, nil, 0
+	st.releaseMAC()
 	clear(st.neighbors)
 	if st.port != nil {
 		st.port.Detach()

@@ -29,6 +29,7 @@ type stationValue struct {
 	fill handheld.Filler
 	ends []*endValue // TCP ends, whose numbers follow the packets that are read
 	isn  uint32      // first sequence number of the next TCP end
+	told uint64      // number of the latest lost arrival of which a failed expect_none() has told the script
 }
 
 func (v *stationValue) String() string {

@@ -40,18 +40,19 @@ type StationConfig struct {
 type BareStation struct {
 	Signal stack.Signal // fires when a frame has arrived, and when the station is closed
 
-	lab       *Lab
-	mac       wire.HardwareAddr
-	addrs     []netip.Addr
-	silent    bool
-	link      *Link       // nil at a switch
-	port      *SwitchPort // nil on a link
-	arrived   []Arrival
-	octets    int // octets of the arrived frames
-	lost      uint64
-	latest    uint64 // number of the latest arrival
-	closed    bool
-	neighbors map[netip.Addr]wire.HardwareAddr
+	lab        *Lab
+	mac        wire.HardwareAddr
+	addrs      []netip.Addr
+	silent     bool
+	link       *Link       // nil at a switch
+	port       *SwitchPort // nil on a link
+	arrived    []Arrival
+	octets     int // octets of the arrived frames
+	lost       uint64
+	latestLost uint64 // number of the latest arrival that was dropped unread
+	latest     uint64 // number of the latest arrival
+	closed     bool
+	neighbors  map[netip.Addr]wire.HardwareAddr
 }
 
 // Arrival is a frame that has arrived at a station, and when.
@@ -176,8 +177,11 @@ func (st *BareStation) Link() *Link { return st.link }
 // Closed reports whether the station is closed.
 func (st *BareStation) Closed() bool { return st.closed }
 
-// Lost returns the number of frames that arrived while the station kept as many as it can.
+// Lost returns the number of arrivals that were dropped before Take removed them, because later ones needed their place.
 func (st *BareStation) Lost() uint64 { return st.lost }
+
+// LatestLost returns the number of the latest of those arrivals, 0 if there is none. Every arrival that Arrived has is later.
+func (st *BareStation) LatestLost() uint64 { return st.latestLost }
 
 // Arrived returns the frames that have arrived and that Take has not removed, the oldest first. The slice is valid until the next Take or
 // arrival.
@@ -262,18 +266,26 @@ func (st *BareStation) receive(now clock.Instant, frame []byte) {
 	if st.closed {
 		return
 	}
-	if len(st.arrived) < stationFrames && st.octets+len(frame) <= stationOctets {
-		st.latest++
-		st.arrived = append(st.arrived, Arrival{st.latest, now, slices.Clone(frame)})
-		st.octets += len(frame)
-	} else {
-		st.lost++
+	for len(st.arrived) >= stationFrames || st.octets+len(frame) > stationOctets {
+		st.dropOldest()
 	}
+	st.latest++
+	st.arrived = append(st.arrived, Arrival{st.latest, now, slices.Clone(frame)})
+	st.octets += len(frame)
 	if fn := st.lab.OnArrival; fn != nil {
 		fn(st, now, frame)
 	}
 	st.hear(now, frame)
 	st.Signal.Fire()
+}
+
+// dropOldest makes room for a new arrival, so that a peer that floods the station can't hide what it sends after that.
+func (st *BareStation) dropOldest() {
+	a := st.arrived[0]
+	st.arrived[0] = Arrival{}
+	st.arrived = st.arrived[1:]
+	st.octets -= len(a.Frame)
+	st.lost, st.latestLost = st.lost+1, a.Number
 }
 
 // stationDevice is a station as the device at a switch's port, which counts the frames, cuts them to wire size, and finishes their

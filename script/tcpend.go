@@ -23,6 +23,8 @@ type endValue struct {
 	v    *stationValue
 	tcp  *handheld.TCP
 	last handheld.Received // the segment that was read last
+
+	follows bool // true while the end is one of the station's ends
 }
 
 func (e *endValue) String() string {
@@ -132,15 +134,27 @@ func stationTCP(c *call) (starlark.Value, error) {
 		o.WScale = arg[int](c, "wscale")
 	}
 	e := &endValue{v: v, tcp: handheld.NewTCP(local, remote, iss, arg[int](c, "window"), o)}
-	if len(v.ends) == maxEnds {
-		v.ends = v.ends[1:] // its numbers are the script's business now
-	}
-	v.ends = append(v.ends, e)
+	v.follow(e)
 	return e, nil
 }
 
-// maxEnds is the largest number of TCP ends of a station whose numbers follow packets that the station reads.
+// maxEnds is the largest number of TCP ends of a station whose numbers follow packets that the station reads. The end that began to follow first makes room
+// for another one; it follows again from its next use on.
 const maxEnds = 10000
+
+// follow makes the numbers of an end follow the packets that the station reads.
+func (v *stationValue) follow(e *endValue) {
+	if e.follows {
+		return
+	}
+	if len(v.ends) == maxEnds {
+		v.ends[0].follows = false
+		v.ends[0] = nil
+		v.ends = v.ends[1:]
+	}
+	e.follows = true
+	v.ends = append(v.ends, e)
+}
 
 // endEnds returns the two ends of station.tcp(). remote is invalid for a passive end.
 func (c *call) endEnds(v *stationValue) (local, remote netip.AddrPort, err error) {
@@ -168,6 +182,7 @@ func (c *call) endEnds(v *stationValue) (local, remote netip.AddrPort, err error
 
 // transmit sends a segment with the station's time as timestamp.
 func (e *endValue) transmit(c *call, s handheld.Segment) (*packetvalue.Value, error) {
+	e.v.follow(e)
 	s.TSVal = uint32(e.v.w.Now() / clock.Instant(time.Millisecond))
 	d, err := e.tcp.Compose(s)
 	if err != nil {
@@ -279,6 +294,7 @@ func endFlags(c *call) (starlark.Value, error) {
 
 // next returns the connection's next segment within a time. Other packets stay in the station's queue.
 func (e *endValue) next(c *call, within time.Duration) (got *packetvalue.Value, err error) {
+	e.v.follow(e)
 	err = e.v.each(c, e.v.fromNow(within), func(p *packetvalue.Value, take func()) (bool, error) {
 		built, err := p.Built()
 		if err != nil || !e.tcp.Belongs(built) || !e.first(built) {

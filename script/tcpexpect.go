@@ -14,6 +14,7 @@ import (
 
 func endExpectNone(c *call) (starlark.Value, error) {
 	e := c.recv.(*endValue)
+	e.v.follow(e)
 	err := e.v.each(c, e.v.forNone(c), func(p *packetvalue.Value, take func()) (bool, error) {
 		built, err := p.Built()
 		if err != nil || !e.tcp.Belongs(built) || !e.first(built) {

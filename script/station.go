@@ -22,14 +22,14 @@ import (
 
 // stationValue is a station without a stack, as scripts see it.
 type stationValue struct {
-	s    *Session
-	l    *labValue
-	w    *task.World
-	st   *lab.BareStation
-	fill handheld.Filler
-	ends []*endValue // TCP ends, whose numbers follow the packets that are read
-	isn  uint32      // first sequence number of the next TCP end
-	told uint64      // number of the latest lost arrival of which a failed expect_none() has told the script
+	s        *Session
+	l        *labValue
+	w        *task.World
+	st       *lab.BareStation
+	fill     handheld.Filler
+	ends     []*endValue // TCP ends, whose numbers follow the packets that are read
+	isn      uint32      // first sequence number of the next TCP end
+	reported uint64      // number of the latest lost arrival for which a wait has failed
 }
 
 func (v *stationValue) String() string {

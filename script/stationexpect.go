@@ -80,7 +80,7 @@ func (v *stationValue) each(c *call, w stationWait, fn func(p *packetvalue.Value
 			return errStationClosed
 		}
 		if lost > max(after, w.lost) {
-			v.told = lost
+			v.reported = lost
 			return errUnread
 		}
 		for _, a := range list {
@@ -247,7 +247,7 @@ func stationExpectNone(c *call) (starlark.Value, error) {
 // forNone returns the wait of a call that fails if a packet has arrived. A packet that was lost before the call may have been such a one, unless an
 // earlier call has failed for it.
 func (v *stationValue) forNone(c *call) stationWait {
-	return stationWait{lost: v.told, timeout: arg[time.Duration](c, "within")}
+	return stationWait{lost: v.reported, timeout: arg[time.Duration](c, "within")}
 }
 
 // stationAsk sends a packet and waits for its answer. Other packets stay in the queue.

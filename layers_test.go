@@ -92,7 +92,7 @@ var layers = []struct {
 	{"script/registry", layer{inside: "script/suggest script/screen stack/wire", outside: "go.starlark.net"}},
 	{"script/packetvalue", layer{inside: "script/suggest script/registry stack/packet stack/filter stack/wire phy stack/clock", outside: "go.starlark.net",
 		tests: "phy/capture"}},
-	{"script/handheld", layer{inside: "stack/packet stack/wire"}},
+	{"script/handheld", layer{inside: "stack/packet stack/siphash stack/wire"}},
 	{"script/cursor", layer{}},
 	{"script/topic", layer{}},
 	{"script/stream", layer{}},

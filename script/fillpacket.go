@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"smolsh/phy"
+	"smolsh/script/handheld"
 	"smolsh/script/packetvalue"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -87,10 +89,8 @@ func (f *filling) fill(now clock.Instant, d *packet.Draft) (out outgoing, err er
 			return out, err
 		}
 	}
-	for i := range x.d.Layers {
-		if err := x.layer(i); err != nil {
-			return out, err
-		}
+	if err := x.fields(); err != nil {
+		return out, err
 	}
 	out.packet, err = x.d.Build()
 	return out, err
@@ -147,7 +147,7 @@ func (x *inFill) chooseRoute() error {
 func (x *inFill) chooseIPRoute() error {
 	dst := x.address(x.ip, "dst")
 	if !dst.IsValid() {
-		if dst = x.groupOf(); !dst.IsValid() {
+		if dst = handheld.DiscoveryGroup(x.d.Layers, x.ip); !dst.IsValid() {
 			name := x.d.Layers[x.ip].Protocol.Name
 			if x.ip > 0 && x.linkSet() {
 				return x.onlyIface()
@@ -201,24 +201,7 @@ func (x *inFill) onlyIface() error {
 	return nil
 }
 
-// groupOf returns the destination of a message of neighbour discovery that nobody has said: the group of a solicitation's target,
-// or all routers (RFC 4861 §4.1, §4.3).
-func (x *inFill) groupOf() (dst netip.Addr) {
-	if x.ip+1 >= len(x.d.Layers) {
-		return dst
-	}
-	switch x.d.Layers[x.ip+1].Protocol.Name {
-	case "ICMPv6ND_NS":
-		if to := x.address(x.ip+1, "tgt"); to.Is6() {
-			dst = wire.SolicitedNode(to.WithZone(""))
-		}
-	case "ICMPv6ND_RS":
-		dst = netip.IPv6LinkLocalAllRouters()
-	}
-	return dst
-}
-
-// link fills in the Ethernet header.
+// link fills in the destination of the Ethernet header.
 func (x *inFill) link() error {
 	l := x.d.Layers[0]
 	if l.Value(packet.Ether.Field("dst")) == nil {
@@ -228,7 +211,6 @@ func (x *inFill) link() error {
 		}
 		x.set(0, "dst", hw)
 	}
-	x.fillIn(0, "src", x.route.Iface.MAC())
 	return nil
 }
 
@@ -245,171 +227,63 @@ func (x *inFill) destinationMAC() (hw wire.HardwareAddr, err error) {
 	if !ok {
 		return hw, errors.New("the packet needs Ether.dst, because what follows does not say where the frame goes")
 	}
-	switch v := x.d.Layers[i].Value(packet.ARP.Field("hwdst")).(type) {
-	case wire.HardwareAddr:
-		hw = v
-	case []byte:
-		copy(hw[:], v)
-	}
-	if n, set := x.number(i, "op"); set && n != 1 && !hw.IsZero() {
+	l := &x.d.Layers[i]
+	if hw, ok := handheld.ARPTarget(l); ok && !handheld.IsARPRequest(l) {
 		return hw, nil
 	}
 	return wire.Broadcast, nil
 }
 
-// layer fills in the fields of one layer.
-func (x *inFill) layer(i int) error {
-	switch proto := x.d.Layers[i].Protocol; {
-	case proto == packet.ARP:
-		x.arp(i)
-	case proto == packet.IP, proto == packet.IPv6:
-		x.network(i)
-	case proto == packet.UDP, proto == packet.TCP:
-		return x.transport(i)
-	case proto == packet.ICMP:
-		if typ, set := x.number(i, "type"); !set || typ == 8 || typ == 13 || typ == 15 || typ == 17 {
-			return x.query(i)
-		}
-	case proto.Name == "ICMPv6EchoRequest":
-		return x.query(i)
-	case proto == packet.Fragment:
-		x.fillIn(i, "id", uint64(x.h.Random()))
-	case proto == packet.DNS:
-		x.fillIn(i, "id", uint64(x.h.Random()&0xffff))
-	case proto == packet.DHCP:
-		x.fillIn(i, "xid", uint64(x.h.Random()))
-		mac := x.route.Iface.MAC()
-		x.fillIn(i, "chaddr", append(mac[:], make([]byte, 10)...))
-	}
-	return nil
-}
-
-func (x *inFill) arp(i int) {
-	mac := x.route.Iface.MAC()
-	x.fillIn(i, "hwsrc", mac[:])
-	src := netip.IPv4Unspecified()
-	if to := x.address(i, "pdst"); to.Is4() {
-		if r, err := x.h.RoutePacket(x.route.Iface, to); err == nil && r.Src.Is4() {
-			src = r.Src
-		}
-	}
-	x.fillIn(i, "psrc", src.AsSlice())
-}
-
-// network fills in an IP header. One inside of another is filled in as if it were sent itself.
-func (x *inFill) network(i int) {
-	l, r := x.d.Layers[i], x.route
-	dst := x.address(i, "dst")
-	if i != x.ip && dst.IsValid() {
-		r, _ = x.h.RoutePacket(nil, dst)
-	}
-	v6 := l.Protocol == packet.IPv6
-	if r.Src.IsValid() && r.Src.Is6() == v6 {
-		x.fillIn(i, "src", r.Src.WithZone(""))
-	}
-	src := x.address(i, "src")
-	if !v6 {
-		x.fillIn(i, "id", uint64(x.h.PacketID(src, dst, 0)&0xffff))
-		return
-	}
-	if i+1 < len(x.d.Layers) && discovers(x.d.Layers[i+1].Protocol) {
-		x.fillIn(i, "hlim", uint64(255)) // RFC 4861 §4: a receiver drops any other
-	}
-	if src.IsValid() && dst.IsValid() {
-		x.fillIn(i, "fl", uint64(x.h.FlowLabel(src, netip.AddrPortFrom(dst, 0), 0, 0)))
-	}
-}
-
-// discovers reports whether a protocol is a message of neighbour discovery.
-func discovers(p *packet.Protocol) bool {
-	switch p.Name {
-	case "ICMPv6ND_RS", "ICMPv6ND_RA", "ICMPv6ND_NS", "ICMPv6ND_NA", "ICMPv6ND_Redirect":
-		return true
-	}
-	return false
-}
-
-// transport fills in the source port of a layer, unless the next layer's protocol has a port of its own there.
-func (x *inFill) transport(i int) error {
-	if _, set := x.number(i, "sport"); set {
-		return nil
-	}
-	if i+1 < len(x.d.Layers) {
-		switch x.d.Layers[i+1].Protocol {
-		case packet.DHCP:
-			return nil
-		case packet.DNS:
-			if qr, set := x.number(i+1, "qr"); set && qr == 1 {
-				return nil
-			}
-		}
-	}
-	var src, dst netip.Addr
-	for n := i - 1; n >= 0; n-- {
-		if p := x.d.Layers[n].Protocol; p == packet.IP || p == packet.IPv6 {
-			src, dst = x.address(n, "src"), x.address(n, "dst")
-			break
-		}
-	}
-	proto := wire.ProtocolUDP
-	if x.d.Layers[i].Protocol == packet.TCP {
-		proto = wire.ProtocolTCP
-	}
-	to, _ := x.number(i, "dport")
-	port, err := x.port(proto, src, netip.AddrPortFrom(dst, uint16(to)))
-	if err == nil {
-		x.set(i, "sport", uint64(port))
-	}
+// fields fills in the fields of all layers.
+func (x *inFill) fields() error {
+	layers := slices.Clone(x.d.Layers)
+	err := handheld.FillFields(layers, x)
+	x.d = packet.NewDraft(layers...)
 	return err
 }
 
-// query fills in the identifier and the sequence number of an echo request, or of another query.
-func (x *inFill) query(i int) error {
-	if _, set := x.number(i, "id"); !set {
-		id, err := x.echo()
-		if err != nil {
-			return err
-		}
-		x.set(i, "id", uint64(id))
+// MAC implements handheld.Sender.
+func (x *inFill) MAC() wire.HardwareAddr { return x.route.Iface.MAC() }
+
+// Source implements handheld.Sender.
+func (x *inFill) Source(dst netip.Addr, in handheld.Header) (netip.Addr, error) {
+	r := x.route
+	switch {
+	case in == handheld.InARP:
+		r, _ = x.h.RoutePacket(x.route.Iface, dst)
+	case dst.IsValid() && (in == handheld.Inner || x.ip < 0):
+		r, _ = x.h.RoutePacket(nil, dst)
 	}
-	if _, set := x.number(i, "seq"); !set {
-		x.set(i, "seq", x.filling.seq&0xffff)
-		x.filling.seq++
-	}
-	return nil
+	return r.Src, nil
 }
 
-// number returns the number of a field; set is false if the field is unset.
-func (x *inFill) number(i int, name string) (n uint64, set bool) {
-	v := x.d.Layers[i].Value(x.d.Layers[i].Protocol.Field(name))
-	switch v := v.(type) {
-	case uint64:
-		return v, true
-	case []byte:
-		for _, b := range v {
-			n = n<<8 | uint64(b)
-		}
-		return n, true
-	}
-	return 0, v != nil
+// Port implements handheld.Sender.
+func (x *inFill) Port(proto wire.Protocol, src netip.Addr, dst netip.AddrPort) (uint16, error) {
+	return x.port(proto, src, dst)
 }
 
-// address returns the address of a field; the zero Addr if the field is unset or holds no address.
-func (x *inFill) address(i int, name string) (a netip.Addr) {
-	switch v := x.d.Layers[i].Value(x.d.Layers[i].Protocol.Field(name)).(type) {
-	case netip.Addr:
-		return v
-	case []byte:
-		a, _ = netip.AddrFromSlice(v)
-	}
-	return a
+// EchoID implements handheld.Sender.
+func (x *inFill) EchoID() (uint16, error) { return x.echo() }
+
+// EchoSeq implements handheld.Sender.
+func (x *inFill) EchoSeq() uint16 {
+	x.seq++
+	return uint16(x.seq - 1)
 }
 
-// fillIn sets a field that is unset.
-func (x *inFill) fillIn(i int, name string, v any) {
-	if x.d.Layers[i].Value(x.d.Layers[i].Protocol.Field(name)) == nil {
-		x.set(i, name, v)
-	}
+// PacketID implements handheld.Sender.
+func (x *inFill) PacketID(src, dst netip.Addr) uint32 { return x.h.PacketID(src, dst, 0) }
+
+// FlowLabel implements handheld.Sender.
+func (x *inFill) FlowLabel(src, dst netip.Addr) uint32 {
+	return x.h.FlowLabel(src, netip.AddrPortFrom(dst, 0), 0, 0)
+}
+
+// Random implements handheld.Sender.
+func (x *inFill) Random() uint32 { return x.h.Random() }
+
+func (x *inFill) address(i int, name string) netip.Addr {
+	return handheld.Address(&x.d.Layers[i], name)
 }
 
 // set sets a field to a value that it can have.

@@ -22,13 +22,14 @@ import (
 
 // stationValue is a station without a stack, as scripts see it.
 type stationValue struct {
-	s    *Session
-	l    *labValue
-	w    *task.World
-	st   *lab.BareStation
-	fill handheld.Filler
-	ends []*endValue // TCP ends, whose numbers follow the packets that are read
-	isn  uint32      // first sequence number of the next TCP end
+	s        *Session
+	l        *labValue
+	w        *task.World
+	st       *lab.BareStation
+	fill     handheld.Filler
+	ends     []*endValue // TCP ends, whose numbers follow the packets that are read
+	isn      uint32      // first sequence number of the next TCP end
+	reported uint64      // number of the latest lost arrival for which a wait has failed
 }
 
 func (v *stationValue) String() string {
@@ -83,7 +84,7 @@ func (v *stationValue) Attr(name string) (x starlark.Value, err error) {
 const stationArgs = "addresses: its IP addresses, of either family; mac: its hardware address; " +
 	"answers_arp: whether it answers ARP requests and neighbour solicitations for its addresses; "
 
-const duplicatesArg = "duplicates: whether a host there may have one of its addresses"
+const duplicatesArg = "duplicates: whether a host there may have one of its addresses, or its hardware address"
 
 func stationBuiltins() []*builtin {
 	const (

@@ -3,6 +3,13 @@ package script
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"smolsh/script/packetvalue"
+	"smolsh/script/task"
+	"smolsh/stack/clock"
 )
 
 // TestCompleteStation completes what follows a station and a TCP end that is moved by hand: their members, patterns, filters, flags, and
@@ -76,5 +83,43 @@ func TestStationHelp(t *testing.T) {
 	}
 	if !strings.Contains(out, "stations: ends of a link without a stack, moved by hand") {
 		t.Error("no page about stations")
+	}
+}
+
+// TestStationWaitEnds: a wait ends at its deadline even if packets arrive faster than they are judged.
+func TestStationWaitEnds(t *testing.T) {
+	s := newSim(t, 1)
+	if err := s.Typed(`st, other = wire("192.168.69.9"), wire("192.168.69.8")`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	st, from := s.globals["st"].(*stationValue), s.globals["other"].(*stationValue)
+	mac, judged := st.st.MAC(), 0
+	frame := append(append(mac[:], 2, 0, 0, 0, 0, 8, 0x12, 0x34), make([]byte, 46)...)
+	send := func() {
+		from.do(func(now clock.Instant) {
+			if err := from.st.Send(now, frame); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	s.globals["wait"] = s.spawn("wait", nil, func(tv *taskValue) (starlark.Value, error) {
+		send()
+		err := st.each(&call{s: s.Session, t: tv}, stationWait{timeout: 10 * time.Millisecond}, func(_ *packetvalue.Value, take func()) (bool, error) {
+			judged++
+			take()
+			send()
+			_ = tv.Await(st.w, "the next packet", nil, time.Millisecond, func(clock.Instant) bool { return false })
+			return judged == 100, nil
+		})
+		if err != task.ErrTimedOut {
+			t.Errorf("the wait ended with %v", err)
+		}
+		return starlark.None, nil
+	})
+	if err := s.Typed(`wait.join()`); err != nil {
+		t.Fatal(s.err.String())
+	}
+	if judged < 9 || judged > 20 { // the hosts send a few as well
+		t.Errorf("%d packets were judged in 10 ms, one in each", judged)
 	}
 }

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -28,17 +30,34 @@ func (c *call) optionalPattern(name string) (*packetvalue.Pattern, error) {
 }
 
 // pending returns the arrivals after the one with a number. The caller must not change the slice.
-func (v *stationValue) pending(after uint64) (list []lab.Arrival, closed bool) {
+// lost is the number of the latest arrival that was dropped unread.
+func (v *stationValue) pending(after uint64) (list []lab.Arrival, lost uint64, closed bool) {
 	v.do(func(clock.Instant) {
 		for _, a := range v.st.Arrived() {
 			if a.Number > after {
 				list = append(list, a)
 			}
 		}
-		closed = v.st.Closed()
+		lost, closed = v.st.LatestLost(), v.st.Closed()
 	})
-	return list, closed
+	return list, lost, closed
 }
+
+// A stationWait describes a wait for packets at a station.
+type stationWait struct {
+	after   uint64        // number of the latest arrival that does not count
+	lost    uint64        // number of the latest arrival that may have been dropped unread
+	timeout time.Duration // negative for none
+}
+
+// fromNow returns a wait for the packets in the queue and those that arrive, whatever was lost before.
+func (v *stationValue) fromNow(timeout time.Duration) stationWait {
+	_, lost, _ := v.pending(math.MaxUint64)
+	return stationWait{lost: lost, timeout: timeout}
+}
+
+// errUnread is the error of a wait that could not see every packet.
+var errUnread = errors.New("the station's queue was full, and packets were lost unread: recv() takes packets out of it")
 
 // await waits until a packet is pending that arrived after the one with a number. A negative timeout means none.
 func (v *stationValue) await(c *call, after uint64, timeout time.Duration) error {
@@ -49,26 +68,33 @@ func (v *stationValue) await(c *call, after uint64, timeout time.Duration) error
 }
 
 // each calls fn with each packet that has arrived or arrives within a time, the oldest first, until fn returns true. fn decides whether the packet is read
-// (take) or stays. The error is task.ErrTimedOut after the time.
-func (v *stationValue) each(c *call, after uint64, timeout time.Duration, fn func(p *packetvalue.Value, take func()) (done bool, err error)) error {
-	deadline := clock.Never
-	if timeout >= 0 {
-		deadline = v.w.Now().Add(timeout)
+// (take) or stays. The error is task.ErrTimedOut after the time, and errUnread if the queue was full and fn could not see every packet.
+func (v *stationValue) each(c *call, w stationWait, fn func(p *packetvalue.Value, take func()) (done bool, err error)) error {
+	deadline, after := clock.Never, w.after
+	if w.timeout >= 0 {
+		v.do(func(now clock.Instant) { deadline = now.Add(w.timeout) })
 	}
 	for {
-		list, closed := v.pending(after)
+		list, lost, closed := v.pending(after)
 		if closed {
 			return errStationClosed
 		}
+		if lost > max(after, w.lost) {
+			v.reported = lost
+			return errUnread
+		}
 		for _, a := range list {
+			if a.Time > deadline {
+				return task.ErrTimedOut // packets that arrive faster than fn judges them must not keep the call going
+			}
 			after = a.Number
 			p := v.value(a.Time, a.Frame, "rx")
 			if done, err := fn(p, func() { v.take(a) }); done || err != nil {
 				return err
 			}
 		}
-		left := timeout
-		if timeout >= 0 {
+		left := w.timeout
+		if w.timeout >= 0 {
 			left = v.timeLeft(deadline)
 		}
 		if err := v.await(c, after, left); err != nil {
@@ -118,7 +144,7 @@ func stationRecv(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	var got *packetvalue.Value
-	err = v.each(c, 0, timeoutOf(c), func(p *packetvalue.Value, take func()) (bool, error) {
+	err = v.each(c, stationWait{lost: math.MaxUint64, timeout: timeoutOf(c)}, func(p *packetvalue.Value, take func()) (bool, error) {
 		take()
 		ok, err := true, error(nil)
 		if pt != nil {
@@ -161,7 +187,7 @@ func stationExpect(c *call) (starlark.Value, error) {
 	}
 	var seen awaited
 	var got *packetvalue.Value
-	err = v.each(c, 0, within, func(p *packetvalue.Value, take func()) (bool, error) {
+	err = v.each(c, v.fromNow(within), func(p *packetvalue.Value, take func()) (bool, error) {
 		take()
 		ok, err := want.Match(p)
 		if err != nil || ok {
@@ -184,7 +210,7 @@ func stationExpect(c *call) (starlark.Value, error) {
 	switch {
 	case err == task.ErrTimedOut:
 		return nil, seen.timedOut(c, within)
-	case err == errStationClosed:
+	case err == errStationClosed, err == errUnread:
 		return nil, c.errorf("%v", err)
 	case err != nil:
 		return nil, err
@@ -198,7 +224,7 @@ func stationExpectNone(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = v.each(c, 0, arg[time.Duration](c, "within"), func(p *packetvalue.Value, take func()) (bool, error) {
+	err = v.each(c, v.forNone(c), func(p *packetvalue.Value, take func()) (bool, error) {
 		hit, err := !isBackground(p), error(nil)
 		if pt != nil {
 			hit, err = pt.Match(p)
@@ -212,10 +238,16 @@ func stationExpectNone(c *call) (starlark.Value, error) {
 	switch err {
 	case task.ErrTimedOut:
 		return starlark.None, nil
-	case errStationClosed:
+	case errStationClosed, errUnread:
 		return nil, c.errorf("%v", err)
 	}
 	return starlark.None, err
+}
+
+// forNone returns the wait of a call that fails if a packet has arrived. A packet that was lost before the call may have been such a one, unless an
+// earlier call has failed for it.
+func (v *stationValue) forNone(c *call) stationWait {
+	return stationWait{lost: v.reported, timeout: arg[time.Duration](c, "within")}
 }
 
 // stationAsk sends a packet and waits for its answer. Other packets stay in the queue.
@@ -239,7 +271,7 @@ func stationAsk(c *call) (starlark.Value, error) {
 			return nil, c.errorf("%v", err)
 		}
 		var answer *packetvalue.Value
-		err = v.each(c, after, arg[time.Duration](c, "timeout"), func(p *packetvalue.Value, take func()) (bool, error) {
+		err = v.each(c, stationWait{after: after, lost: after, timeout: arg[time.Duration](c, "timeout")}, func(p *packetvalue.Value, take func()) (bool, error) {
 			got, err := p.Built()
 			if err != nil || !got.Answers(query) {
 				return false, nil
@@ -252,7 +284,7 @@ func stationAsk(c *call) (starlark.Value, error) {
 		case nil:
 			return answer, nil
 		case task.ErrTimedOut:
-		case errStationClosed:
+		case errStationClosed, errUnread:
 			return nil, c.errorf("%v", err)
 		default:
 			return nil, err

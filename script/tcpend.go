@@ -14,7 +14,6 @@ import (
 	"smolsh/script/suggest"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
-	"smolsh/stack/lab"
 	"smolsh/stack/packet"
 	"smolsh/stack/wire"
 )
@@ -24,6 +23,8 @@ type endValue struct {
 	v    *stationValue
 	tcp  *handheld.TCP
 	last handheld.Received // the segment that was read last
+
+	follows bool // true while the end is one of the station's ends
 }
 
 func (e *endValue) String() string {
@@ -133,15 +134,27 @@ func stationTCP(c *call) (starlark.Value, error) {
 		o.WScale = arg[int](c, "wscale")
 	}
 	e := &endValue{v: v, tcp: handheld.NewTCP(local, remote, iss, arg[int](c, "window"), o)}
-	if len(v.ends) == maxEnds {
-		v.ends = v.ends[1:] // its numbers are the script's business now
-	}
-	v.ends = append(v.ends, e)
+	v.follow(e)
 	return e, nil
 }
 
-// maxEnds is the largest number of TCP ends of a station whose numbers follow packets that the station reads.
+// maxEnds is the largest number of TCP ends of a station whose numbers follow packets that the station reads. The end that began to follow first makes room
+// for another one; it follows again from its next use on.
 const maxEnds = 10000
+
+// follow makes the numbers of an end follow the packets that the station reads.
+func (v *stationValue) follow(e *endValue) {
+	if e.follows {
+		return
+	}
+	if len(v.ends) == maxEnds {
+		v.ends[0].follows = false
+		v.ends[0] = nil
+		v.ends = v.ends[1:]
+	}
+	e.follows = true
+	v.ends = append(v.ends, e)
+}
 
 // endEnds returns the two ends of station.tcp(). remote is invalid for a passive end.
 func (c *call) endEnds(v *stationValue) (local, remote netip.AddrPort, err error) {
@@ -169,6 +182,7 @@ func (c *call) endEnds(v *stationValue) (local, remote netip.AddrPort, err error
 
 // transmit sends a segment with the station's time as timestamp.
 func (e *endValue) transmit(c *call, s handheld.Segment) (*packetvalue.Value, error) {
+	e.v.follow(e)
 	s.TSVal = uint32(e.v.w.Now() / clock.Instant(time.Millisecond))
 	d, err := e.tcp.Compose(s)
 	if err != nil {
@@ -280,7 +294,8 @@ func endFlags(c *call) (starlark.Value, error) {
 
 // next returns the connection's next segment within a time. Other packets stay in the station's queue.
 func (e *endValue) next(c *call, within time.Duration) (got *packetvalue.Value, err error) {
-	err = e.v.each(c, 0, within, func(p *packetvalue.Value, take func()) (bool, error) {
+	e.v.follow(e)
+	err = e.v.each(c, e.v.fromNow(within), func(p *packetvalue.Value, take func()) (bool, error) {
 		built, err := p.Built()
 		if err != nil || !e.tcp.Belongs(built) || !e.first(built) {
 			return false, nil
@@ -294,7 +309,7 @@ func (e *endValue) next(c *call, within time.Duration) (got *packetvalue.Value, 
 		return got, nil
 	case task.ErrTimedOut:
 		return nil, c.errorf("no segment has arrived within %s", shortDuration(within))
-	case lab.ErrStationClosed:
+	case errStationClosed, errUnread:
 		return nil, c.errorf("%v", err)
 	}
 	return nil, err
@@ -363,117 +378,4 @@ func endAccept(c *call) (starlark.Value, error) {
 		return nil, c.errorf("%s\nis no ACK with ack 1", e.line(got))
 	}
 	return got, nil
-}
-
-func endExpectNone(c *call) (starlark.Value, error) {
-	e := c.recv.(*endValue)
-	err := e.v.each(c, 0, arg[time.Duration](c, "within"), func(p *packetvalue.Value, take func()) (bool, error) {
-		built, err := p.Built()
-		if err != nil || !e.tcp.Belongs(built) || !e.first(built) {
-			return false, nil
-		}
-		take()
-		return true, c.errorf("a segment has arrived: %s", e.line(p))
-	})
-	switch err {
-	case task.ErrTimedOut:
-		return starlark.None, nil
-	case lab.ErrStationClosed:
-		return nil, c.errorf("%v", err)
-	}
-	return starlark.None, err
-}
-
-func endExpect(c *call) (starlark.Value, error) {
-	e := c.recv.(*endValue)
-	pt, err := c.optionalPattern("match")
-	if err != nil {
-		return nil, err
-	}
-	flags, err := c.alternatives()
-	if err != nil {
-		return nil, err
-	}
-	got, err := e.next(c, arg[time.Duration](c, "within"))
-	if err != nil {
-		return nil, err
-	}
-	wrong := e.differences(c, flags)
-	if pt != nil {
-		wrong = append(wrong, packetvalue.Differences(pt, got)...)
-	}
-	if len(wrong) > 0 {
-		return nil, c.errorf("%s\nis another segment: %s", e.line(got), strings.Join(wrong, "; "))
-	}
-	return got, nil
-}
-
-// alternatives returns the sets of flags that the argument flags allows, nil for any.
-func (c *call) alternatives() (sets []uint64, err error) {
-	given := arg[starlark.Value](c, "flags")
-	list := []starlark.Value{given}
-	switch v := given.(type) {
-	case nil, starlark.NoneType:
-		return nil, nil
-	case *starlark.List, starlark.Tuple:
-		list = list[:0]
-		for x := range starlark.Elements(v.(starlark.Iterable)) {
-			list = append(list, x)
-		}
-	}
-	for _, x := range list {
-		text, ok := starlark.AsString(x)
-		if !ok {
-			return nil, c.errorf(`flags are letters such as "SA", or a list of those, got %s`, x.Type())
-		}
-		n, err := c.letters(text)
-		if err != nil {
-			return nil, err
-		}
-		sets = append(sets, n)
-	}
-	return sets, nil
-}
-
-// differences describes how the segment read last differs from the one that the call expects.
-func (e *endValue) differences(c *call, flags []uint64) (wrong []string) {
-	r := e.last
-	differ := func(name string, want, got any) {
-		wrong = append(wrong, fmt.Sprintf("%s: want %v, got %v", name, want, got))
-	}
-	if len(flags) > 0 {
-		var names []string
-		found := false
-		for _, n := range flags {
-			found = found || n == r.Flags
-			names = append(names, lettersOf(n))
-		}
-		if !found {
-			differ("flags", strings.Join(names, " or "), lettersOf(r.Flags))
-		}
-	}
-	if c.Given("data") && string(r.Data) != string(arg[[]byte](c, "data")) {
-		differ("data", starlark.Bytes(arg[[]byte](c, "data")), starlark.Bytes(r.Data))
-	}
-	if c.Given("seq") && r.Seq != int64(arg[int](c, "seq")) {
-		differ("seq", arg[int](c, "seq"), r.Seq)
-	}
-	if c.Given("ack") && (!r.HasAck || r.Ack != int64(arg[int](c, "ack"))) {
-		differ("ack", arg[int](c, "ack"), r.Ack)
-	}
-	if c.Given("window") && r.Window != arg[int](c, "window") {
-		differ("window", arg[int](c, "window"), r.Window)
-	}
-	return wrong
-}
-
-// lettersOf returns the letters of a segment's flags, as a packet's tcp.flags has them.
-func lettersOf(n uint64) string {
-	text := ""
-	for i, s := range packet.TCP.Field("flags").Letters {
-		if n&(1<<i) != 0 {
-			text += s
-		}
-	}
-	return text
 }

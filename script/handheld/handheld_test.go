@@ -38,7 +38,6 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // TestFill composes packets as a script does, and checks the summary of the frame that is sent, and the neighbour that is asked for.
 func TestFill(t *testing.T) {
-	broadcast := wire.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	group4, group6 := wire.GroupMAC(addr("224.0.0.5")), wire.GroupMAC(addr("ff02::1"))
 	for _, c := range []struct {
 		layers []packet.DraftLayer
@@ -50,12 +49,20 @@ func TestFill(t *testing.T) {
 		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("10.0.0.1")), layer(t, packet.TCP, "dport", uint64(80))}, "10.0.0.1", wire.HardwareAddr{}, "tcp.sport", uint64(49152)},
 		{[]packet.DraftLayer{layer(t, packet.IPv6, "dst", addr("fd00::1")), layer(t, packet.UDP, "dport", uint64(7))}, "fd00::1", wire.HardwareAddr{}, "ip6.src", addr("fd00::9")},
 		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("10.0.0.1"), "src", addr("10.9.9.9"))}, "10.0.0.1", wire.HardwareAddr{}, "ip.src", addr("10.9.9.9")},
-		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("255.255.255.255"))}, "", broadcast, "eth.src", station{}.MAC()},
+		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("255.255.255.255"))}, "", wire.Broadcast, "eth.src", station{}.MAC()},
 		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("224.0.0.5")), layer(t, packet.ICMP)}, "", group4, "icmp.id", uint64(1)},
 		{[]packet.DraftLayer{layer(t, packet.IPv6, "dst", addr("ff02::1"))}, "", group6, "ip6.src", addr("fd00::9")},
-		{[]packet.DraftLayer{layer(t, packet.ARP, "pdst", []byte{10, 0, 0, 1})}, "", broadcast, "arp.psrc", addr("10.0.0.9")},
+		{[]packet.DraftLayer{layer(t, packet.ARP, "pdst", []byte{10, 0, 0, 1})}, "", wire.Broadcast, "arp.psrc", addr("10.0.0.9")},
 		{[]packet.DraftLayer{layer(t, packet.ARP, "pdst", []byte{10, 0, 0, 1}, "op", uint64(2))}, "10.0.0.1", wire.HardwareAddr{}, "arp.hwsrc", station{}.MAC()},
 		{[]packet.DraftLayer{layer(t, packet.Ether, "dst", group4), layer(t, packet.IP, "dst", addr("10.0.0.1"))}, "", group4, "ip.src", addr("10.0.0.9")},
+		{[]packet.DraftLayer{layer(t, packet.ARP, "hwdst", []byte{2, 0, 0, 0, 0, 1}, "op", uint64(2))}, "", wire.HardwareAddr{2, 0, 0, 0, 0, 1}, "arp.psrc", netip.IPv4Unspecified()},
+		{[]packet.DraftLayer{layer(t, packet.IPv6), layer(t, packet.ByName("ICMPv6ND_RS"))}, "", wire.GroupMAC(addr("ff02::2")), "ip6.hlim", uint64(255)},
+		{[]packet.DraftLayer{layer(t, packet.IPv6), layer(t, packet.ByName("ICMPv6ND_NS"), "tgt", addr("fd00::1"))}, "", wire.GroupMAC(addr("ff02::1:ff00:1")), "ip6.dst", addr("ff02::1:ff00:1")},
+		{[]packet.DraftLayer{layer(t, packet.IPv6, "dst", addr("fd00::1")), layer(t, packet.ICMPv6, "type", uint64(136))}, "fd00::1", wire.HardwareAddr{}, "ip6.hlim", uint64(255)},
+		{[]packet.DraftLayer{layer(t, packet.IPv6, "dst", addr("fd00::1")), layer(t, packet.ByName("ICMPv6EchoRequest"))}, "fd00::1", wire.HardwareAddr{}, "ip6.hlim", uint64(64)},
+		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("10.0.0.1")), layer(t, packet.ICMP, "type", uint64(13))}, "10.0.0.1", wire.HardwareAddr{}, "icmp.id", uint64(1)},
+		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("10.0.0.1")), layer(t, packet.UDP, "dport", uint64(5)), layer(t, packet.DNS, "qr", uint64(1))}, "10.0.0.1", wire.HardwareAddr{}, "udp.sport", uint64(53)},
+		{[]packet.DraftLayer{layer(t, packet.IP, "dst", addr("10.0.0.1")), layer(t, packet.IP, "dst", addr("10.0.0.2")), layer(t, packet.UDP)}, "10.0.0.1", wire.HardwareAddr{}, "ip.id", uint64(1)},
 		{[]packet.DraftLayer{layer(t, packet.Ether, "dst", group4), layer(t, packet.Raw, "load", []byte("x"))}, "", group4, "eth.src", station{}.MAC()},
 	} {
 		var f Filler

@@ -224,9 +224,18 @@ func (h *Host) hardwareAddr(i int, wish wire.HardwareAddr) wire.HardwareAddr {
 		return a
 	}
 	n := h.ordinal
-	a := wire.HardwareAddr{2, byte(i), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
-	for h.lab.macs[a] {
-		a[2]++
+	return h.lab.freeMAC(wire.HardwareAddr{2, byte(i), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+// freeMAC returns the first hardware address from a on that is not in use. It counts the third octet up, then the second, then the others but
+// the first, so that it finds every free address.
+func (l *Lab) freeMAC(a wire.HardwareAddr) wire.HardwareAddr {
+	for l.macs[a] > 0 {
+		for _, i := range [...]int{2, 1, 3, 4, 5} {
+			if a[i]++; a[i] != 0 {
+				break
+			}
+		}
 	}
 	return a
 }

@@ -21,7 +21,7 @@ type Lab struct {
 	seed         uint64
 	hosts        []*Host
 	byName       map[string]*Host
-	macs         map[wire.HardwareAddr]bool // addresses of all interfaces
+	macs         map[wire.HardwareAddr]int // how many interfaces and stations have had an address; a station gives it back
 	links        []*Link
 	switches     []*Switch
 	cut          map[pair]bool // pairs of hosts that are partitioned
@@ -31,7 +31,7 @@ type Lab struct {
 
 // New makes an empty lab in w. Labs of one world with equal seeds behave equally, whatever other labs the world has.
 func New(w *World, seed uint64) *Lab {
-	l := &Lab{world: w, seed: seed, cut: map[pair]bool{}, byName: map[string]*Host{}, macs: map[wire.HardwareAddr]bool{}}
+	l := &Lab{world: w, seed: seed, cut: map[pair]bool{}, byName: map[string]*Host{}, macs: map[wire.HardwareAddr]int{}}
 	w.labs = append(w.labs, l)
 	return l
 }
@@ -146,7 +146,7 @@ func (l *Lab) AddHost(cfg HostConfig) (*Host, error) {
 	h.SetForwarding(l.world.now, cfg.Forward)
 	h.turn.timer.Value, h.turn.upkeep.Value = h, h
 	h.WatchWork(h.hasWork)
-	h.WatchMAC(func(a wire.HardwareAddr) { l.macs[a] = true })
+	h.WatchMAC(func(a wire.HardwareAddr) { l.macs[a]++ })
 	if err := h.attachLoop(cfg.Loop); err != nil {
 		return nil, err
 	}

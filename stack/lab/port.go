@@ -71,7 +71,7 @@ func (p *Port) open(name string, addrs []netip.Prefix, hidden bool) error {
 		cfg.MAC = p.caps.MAC
 	} else if p.caps.Medium == phy.MediumEthernet {
 		cfg.MAC = h.hardwareAddr(p.index, p.caps.MAC)
-		h.lab.macs[cfg.MAC] = true
+		h.lab.macs[cfg.MAC]++
 	}
 	p.iface = h.AddIface(w.now, cfg)
 	if !hidden { // a hidden interface's name is shown nowhere

@@ -30,7 +30,7 @@ type StationConfig struct {
 	Addrs []netip.Addr
 	// Silent leaves ARP requests and neighbour solicitations for the addresses unanswered.
 	Silent bool
-	// Duplicates allows an address that a host on the link or switch has.
+	// Duplicates allows an IP address or a hardware address that a host on the link or switch has.
 	Duplicates bool
 }
 
@@ -40,18 +40,19 @@ type StationConfig struct {
 type BareStation struct {
 	Signal stack.Signal // fires when a frame has arrived, and when the station is closed
 
-	lab       *Lab
-	mac       wire.HardwareAddr
-	addrs     []netip.Addr
-	silent    bool
-	link      *Link       // nil at a switch
-	port      *SwitchPort // nil on a link
-	arrived   []Arrival
-	octets    int // octets of the arrived frames
-	lost      uint64
-	latest    uint64 // number of the latest arrival
-	closed    bool
-	neighbors map[netip.Addr]wire.HardwareAddr
+	lab        *Lab
+	mac        wire.HardwareAddr
+	addrs      []netip.Addr
+	silent     bool
+	link       *Link       // nil at a switch
+	port       *SwitchPort // nil on a link
+	arrived    []Arrival
+	octets     int // octets of the arrived frames
+	lost       uint64
+	latestLost uint64 // number of the latest arrival that was dropped unread
+	latest     uint64 // number of the latest arrival
+	closed     bool
+	neighbors  map[netip.Addr]wire.HardwareAddr
 }
 
 // Arrival is a frame that has arrived at a station, and when.
@@ -88,7 +89,13 @@ func (l *Lab) Wire(h *Host, cfg StationConfig, link LinkConfig) (*BareStation, e
 	if err != nil {
 		return nil, err
 	}
-	if k.a, err = h.attachLink(k, &k.ab); err != nil {
+	if h.hardwareAddr(int(h.portsMade), wire.HardwareAddr{}) == st.mac && !cfg.Duplicates {
+		st.releaseMAC()
+		return nil, errDuplicateMAC(h, st.mac)
+	}
+	k.a, err = h.attachLink(k, &k.ab)
+	if err != nil {
+		st.releaseMAC()
 		return nil, err
 	}
 	st.link = k
@@ -104,6 +111,11 @@ func (s *Switch) Wire(cfg StationConfig) (*BareStation, error) {
 			return nil, fmt.Errorf("link: %s and the station %w %v", other.Name(), ErrDuplicateAddr, a)
 		}
 	}
+	for _, p := range s.ports {
+		if p.link != nil && !cfg.Duplicates && p.link.a.iface.MAC() == cfg.MAC {
+			return nil, errDuplicateMAC(p.host, cfg.MAC)
+		}
+	}
 	st, err := s.lab.newStation(cfg)
 	if err != nil {
 		return nil, err
@@ -114,7 +126,11 @@ func (s *Switch) Wire(cfg StationConfig) (*BareStation, error) {
 	return st, nil
 }
 
-// newStation makes a station that is not connected.
+func errDuplicateMAC(h *Host, a wire.HardwareAddr) error {
+	return fmt.Errorf("link: %s and the station %w %v", h.Name(), ErrDuplicateAddr, a)
+}
+
+// newStation makes a station that is not connected. Close or releaseMAC gives its hardware address back.
 func (l *Lab) newStation(cfg StationConfig) (*BareStation, error) {
 	if cfg.MAC.IsGroup() {
 		return nil, fmt.Errorf("link: %v is the hardware address of a group, which no station has", cfg.MAC)
@@ -128,13 +144,17 @@ func (l *Lab) newStation(cfg StationConfig) (*BareStation, error) {
 	st := &BareStation{lab: l, mac: cfg.MAC, addrs: slices.Clone(cfg.Addrs), silent: cfg.Silent, neighbors: map[netip.Addr]wire.HardwareAddr{}}
 	if st.mac.IsZero() {
 		n := l.stationsMade
-		st.mac = wire.HardwareAddr{2, 0x57, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
-		for l.macs[st.mac] {
-			st.mac[2]++
-		}
+		st.mac = l.freeMAC(wire.HardwareAddr{2, 0x57, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 	}
-	l.macs[st.mac] = true
+	l.macs[st.mac]++
 	return st, nil
+}
+
+// releaseMAC lets the lab use the station's hardware address again.
+func (st *BareStation) releaseMAC() {
+	if st.lab.macs[st.mac]--; st.lab.macs[st.mac] == 0 {
+		delete(st.lab.macs, st.mac)
+	}
 }
 
 // Name returns the station's first address, or its hardware address if it has none.
@@ -157,8 +177,11 @@ func (st *BareStation) Link() *Link { return st.link }
 // Closed reports whether the station is closed.
 func (st *BareStation) Closed() bool { return st.closed }
 
-// Lost returns the number of frames that arrived while the station kept as many as it can.
+// Lost returns the number of arrivals that were dropped before Take removed them, because later ones needed their place.
 func (st *BareStation) Lost() uint64 { return st.lost }
+
+// LatestLost returns the number of the latest of those arrivals, 0 if there is none. Every arrival that Arrived has is later.
+func (st *BareStation) LatestLost() uint64 { return st.latestLost }
 
 // Arrived returns the frames that have arrived and that Take has not removed, the oldest first. The slice is valid until the next Take or
 // arrival.
@@ -220,6 +243,7 @@ func (st *BareStation) Close() {
 		return
 	}
 	st.closed, st.arrived, st.octets = true, nil, 0
+	st.releaseMAC()
 	clear(st.neighbors)
 	if st.port != nil {
 		st.port.Detach()
@@ -242,18 +266,26 @@ func (st *BareStation) receive(now clock.Instant, frame []byte) {
 	if st.closed {
 		return
 	}
-	if len(st.arrived) < stationFrames && st.octets+len(frame) <= stationOctets {
-		st.latest++
-		st.arrived = append(st.arrived, Arrival{st.latest, now, slices.Clone(frame)})
-		st.octets += len(frame)
-	} else {
-		st.lost++
+	for len(st.arrived) >= stationFrames || st.octets+len(frame) > stationOctets {
+		st.dropOldest()
 	}
+	st.latest++
+	st.arrived = append(st.arrived, Arrival{st.latest, now, slices.Clone(frame)})
+	st.octets += len(frame)
 	if fn := st.lab.OnArrival; fn != nil {
 		fn(st, now, frame)
 	}
 	st.hear(now, frame)
 	st.Signal.Fire()
+}
+
+// dropOldest makes room for a new arrival, so that a peer that floods the station can't hide what it sends after that.
+func (st *BareStation) dropOldest() {
+	a := st.arrived[0]
+	st.arrived[0] = Arrival{}
+	st.arrived = st.arrived[1:]
+	st.octets -= len(a.Frame)
+	st.lost, st.latestLost = st.lost+1, a.Number
 }
 
 // stationDevice is a station as the device at a switch's port, which counts the frames, cuts them to wire size, and finishes their
@@ -278,11 +310,17 @@ func (d stationDevice) Send(frames []*phy.Frame) (int, error) {
 		return 0, phy.ErrClosed
 	}
 	for _, f := range frames {
-		if h, _, err := wire.ParseEthernet(f.Bytes()); err == nil && (h.Dst == d.mac || h.Dst.IsGroup()) {
+		if d.isFor(f) {
 			d.receive(d.lab.world.now, f.Bytes())
 		}
 	}
 	return len(frames), nil
+}
+
+// isFor reports whether a frame is for the station's hardware address or for a group.
+func (d stationDevice) isFor(f *phy.Frame) bool {
+	h, _, err := wire.ParseEthernet(f.Bytes())
+	return err == nil && (h.Dst == d.mac || h.Dst.IsGroup())
 }
 
 // Close does nothing. BareStation.Close takes the station off the switch.

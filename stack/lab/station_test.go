@@ -1,7 +1,11 @@
 package lab
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,7 +136,7 @@ func TestStationAsks(t *testing.T) {
 	}
 }
 
-// TestStationIsBounded floods a station with frames from many addresses: it keeps so many, and counts the others.
+// TestStationIsBounded floods a station with frames from many addresses: it keeps the latest ones, and counts the others.
 func TestStationIsBounded(t *testing.T) {
 	r := newBareRig(t, false, StationConfig{Addrs: bareAddrs})
 	before := len(r.st.Arrived())
@@ -148,6 +152,15 @@ func TestStationIsBounded(t *testing.T) {
 	}
 	if got, want := r.st.Lost(), uint64(before+2*stationFrames); got != want {
 		t.Errorf("%d lost, want %d", got, want)
+	}
+	if all := r.st.Arrived(); r.st.LatestLost()+1 != all[0].Number || all[len(all)-1].Number != r.st.Latest() {
+		t.Errorf("%d was lost, and %d to %d are kept", r.st.LatestLost(), all[0].Number, all[len(all)-1].Number)
+	}
+	for len(r.st.Arrived()) > 0 {
+		r.st.Take(r.st.Arrived()[0].Number)
+	}
+	if r.st.octets != 0 {
+		t.Errorf("%d octets remain", r.st.octets)
 	}
 }
 
@@ -246,5 +259,80 @@ func TestShareLink(t *testing.T) {
 	}
 	if err := w.Drain(10000); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStationReturnsItsMAC: a hardware address is free again after Close, after a failed Wire, and never given twice.
+func TestStationReturnsItsMAC(t *testing.T) {
+	r := newBareRig(t, true, StationConfig{MAC: wire.HardwareAddr{2, 0x57, 0, 0, 0, 2}})
+	s := r.st.port.sw
+	before := len(r.l.macs)
+	for range 3 {
+		st, err := s.Wire(StationConfig{})
+		if err != nil || st.MAC() == r.st.MAC() {
+			t.Fatalf("%v, %v", st, err)
+		}
+		st.Close()
+		st.Close()
+	}
+	bad, err := r.l.AddHost(HostConfig{Name: "bad", Addrs: []netip.Prefix{netip.MustParsePrefix("224.0.0.1/24")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.l.Wire(bad, StationConfig{MAC: wire.HardwareAddr{2, 9}}, LinkConfig{}); err == nil || r.l.macs[wire.HardwareAddr{2, 9}] != 0 {
+		t.Errorf("%v, and a failed Wire keeps the hardware address", err)
+	}
+	if got := len(r.l.macs); got != before+1 { // the host's
+		t.Errorf("%d addresses in use, want %d", got, before+1)
+	}
+	for i := range 256 { // all values of the octet that differs first
+		r.l.macs[wire.HardwareAddr{2, 0x57, byte(i), 0, 0, byte(r.l.stationsMade + 1)}]++
+	}
+	if st, err := s.Wire(StationConfig{}); err != nil || r.l.macs[st.MAC()] != 1 {
+		t.Errorf("%v, %v", st, err)
+	}
+}
+
+// TestStationWithAHostsMAC: a station may have a host's hardware address only if it says so.
+func TestStationWithAHostsMAC(t *testing.T) {
+	r := newBareRig(t, true, StationConfig{})
+	s, mac := r.st.port.sw, r.a.Ports()[0].Iface().MAC()
+	if _, err := s.Wire(StationConfig{MAC: mac}); !errors.Is(err, ErrDuplicateAddr) {
+		t.Errorf("at the switch: %v", err)
+	}
+	if _, err := s.Wire(StationConfig{MAC: mac, Duplicates: true}); err != nil {
+		t.Error(err)
+	}
+	own := wire.HardwareAddr{2, 1, 1, 1, 1, 1}
+	for _, duplicates := range []bool{false, true} {
+		h, _ := r.l.AddHost(HostConfig{Name: fmt.Sprint("h", duplicates), MAC: own, Addrs: []netip.Prefix{netip.MustParsePrefix("10.4.0.1/24")}})
+		_, err := r.l.Wire(h, StationConfig{MAC: own, Duplicates: duplicates}, LinkConfig{})
+		if errors.Is(err, ErrDuplicateAddr) == duplicates {
+			t.Errorf("on a link, duplicates %v: %v", duplicates, err)
+		}
+		if !duplicates && r.l.macs[own] != 0 {
+			t.Error("the refused station keeps the address")
+		}
+	}
+}
+
+// TestRecordsOfAStation: the record of a capture says that a frame has arrived at a station, at a switch as at the end of a link.
+func TestRecordsOfAStation(t *testing.T) {
+	for _, switched := range []bool{false, true} {
+		r := newBareRig(t, switched, StationConfig{Addrs: bareAddrs})
+		path := filepath.Join(t.TempDir(), "x.pcapng")
+		stop, err := r.l.Capture(path, compile(t, "udp"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.datagram(t, "10.0.0.9:5") == nil {
+			t.Fatal("no datagram")
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if got := captured(t, path); len(got) != 1 || !strings.HasSuffix(got[0], "10.0.0.9: arrived") {
+			t.Errorf("switched %v: %q", switched, got)
+		}
 	}
 }

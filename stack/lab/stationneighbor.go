@@ -135,8 +135,7 @@ func (st *BareStation) Ask(now clock.Instant, a netip.Addr) error {
 		if !src.IsValid() {
 			src = netip.IPv4Unspecified()
 		}
-		broadcast := wire.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-		st.sendARP(now, broadcast, &wire.ARP{Op: wire.ARPRequest, SenderHW: st.mac, SenderIP: src, TargetIP: a})
+		st.sendARP(now, wire.Broadcast, &wire.ARP{Op: wire.ARPRequest, SenderHW: st.mac, SenderIP: src, TargetIP: a})
 		return nil
 	}
 	if !src.IsValid() {

@@ -177,6 +177,9 @@ func (p *SwitchPort) transmit(now clock.Instant, f *phy.Frame) {
 		return
 	}
 	w, caps := p.world(), p.dev.Capabilities()
+	if st, ok := p.dev.(stationDevice); ok && st.isFor(f) && len(p.out) < portFrames && !tooBig(f, caps.MTU) {
+		w.noteArrival(f, st.Name()) // the queue is empty by the end of the turn, because a station takes every frame
+	}
 	w.leaveTrail(f)
 	if takesUncut(f, caps) {
 		p.enqueue(f, caps)

@@ -84,6 +84,7 @@ func TestInterruptKeeps(t *testing.T) {
 		`p = arping("192.168.69.100", count=60000, interval="1ms"); print(p.received > 0)`:                                                    "True\n",
 		`peer.serve("udp", 33434, lambda c: None); p = traceroute("192.168.69.100", probes=1, timeout=100000); print(len(p.hops), p.reached)`: " 1  *\n1 False\n",
 		`p = send([IP(dst="192.168.69.100")/UDP(dport=9)] * 3, count=100000, interval="1ms"); print(p > 0, t.done)`:                           "True False\n",
+		`p = send(IP(dst="192.168.69.100")/UDP(dport=9), count=1000000000); print(p > 0, t.done)`:                                             "True False\n",
 		`r = sr([Ether(dst="02:00:00:00:00:09")/IP(dst="192.168.69.9")/ICMP()], timeout=100000); print(len(r.unanswered), t.done)`:            "1 False\n",
 		`p = sr1(Ether(dst="02:00:00:00:00:09")/IP(dst="192.168.69.9")/ICMP(), timeout=100000); print(p, t.done)`:                             "None False\n",
 		`e = Ether(dst="02:00:00:00:00:09")/IP(); write_capture("a.pcap", [e]); sleep("1ms"); write_capture("b.pcap", [e]); ` +

@@ -35,8 +35,9 @@ func sendBuiltins() []*builtin {
 	}
 }
 
-// sendTurn is the number of packets that are sent before others get a turn.
-const sendTurn = 256
+// sendTurn is the number of packets that are sent before others get a turn. It is less than a device's batch of received frames, so that
+// the answers do not fill the queue of the device's other end.
+const sendTurn = 32
 
 // sendAgain is the time after which a packet is tried again that found a full queue.
 const sendAgain = time.Millisecond
@@ -307,6 +308,10 @@ func (s *sender) await(what string, step func(now clock.Instant) bool, until fun
 		over := step(now)
 		s.ended = s.ended || over && s.fail != nil
 		return over
+	}
+	if err := s.c.t.Yield(); err != nil { // calls that never wait can be interrupted too
+		s.end()
+		return err
 	}
 	for {
 		var (

@@ -83,7 +83,7 @@ func TestRefusals(t *testing.T) {
 		`TCP(dprt=80)`:                     `TCP has no field dprt (did you mean dport?)`,
 		`TCP(xyzzy=80)`:                    `TCP has no field xyzzy; fields(TCP) lists its fields`,
 		`ICMPv6(tgt="fe80::1")`:            `ICMPv6 has no field tgt; ICMPv6ND_NS has one`,
-		`TCP(80)`:                          `TCP: fields are given by name, such as TCP(sport=80)`,
+		`TCP(80)`:                          `TCP: fields are given by name, such as TCP(dport=80)`,
 		`Raw("a", "b")`:                    `Raw has one field, load, got 2 arguments`,
 		`TCP(window=70000)`:                `TCP.window is an int from 0 to 65535 (octets, before scaling), got int 70000`,
 		`TCP(window=-1)`:                   `TCP.window is an int from 0 to 65535 (octets, before scaling), got int -1`,

@@ -23,7 +23,9 @@ type Pattern struct {
 	judges []*judge      // functions of fields in the draft
 	filter *filter.Filter
 	fn     starlark.Callable
-	view   *packet.Packet // storage for the layers of a frame
+
+	view      *packet.Packet    // storage for the layers of a frame
+	catalogue *packet.Catalogue // protocols with which view dissects
 
 	scripted bool // true if dissecting one of the layers calls a script
 }
@@ -165,10 +167,24 @@ func (pt *Pattern) MatchFrame(head []byte, length int, m phy.Medium) (bool, erro
 	case pt.Calls():
 		return pt.Match(NewHead(pt.env, bytes.Clone(head), length, m, nil))
 	}
-	if pt.view == nil {
-		pt.view = pt.env.Catalogue().View()
+	return pt.MatchLayers(head, length, packet.First(head, m)), nil
+}
+
+// MatchLayers is MatchFrame for octets whose first header is of the protocol first. The pattern is neither a filter nor one that calls a
+// function. It dissects with the protocols that scripts have defined by now.
+func (pt *Pattern) MatchLayers(head []byte, length int, first *packet.Protocol) bool {
+	if c := pt.env.Catalogue(); pt.view == nil || pt.catalogue != c {
+		pt.view, pt.catalogue = c.View(), c
 	}
-	return pt.draft.MatchFrame(pt.view, head, length, packet.First(head, m)) != pt.negate, nil
+	return pt.draft.MatchFrame(pt.view, head, length, first) != pt.negate
+}
+
+// Copy returns the same pattern with storage of its own, so that another goroutine may use it. The goroutines of a pattern that calls a
+// function need the interpreter, and share the functions' errors.
+func (pt *Pattern) Copy() *Pattern {
+	other := *pt
+	other.view = nil
+	return &other
 }
 
 // frame returns the packet's octets from the first header that a filter knows, with the octets of the whole.

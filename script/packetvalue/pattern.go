@@ -9,8 +9,14 @@ import (
 	"smolsh/stack/packet"
 )
 
-// Not is the value NOT(x): in a pattern's field, every value that x does not describe.
+// Not is the value NOT(x): in a pattern's field, every value that x does not describe. It never changes.
 type Not struct{ Of starlark.Value }
+
+// NewNot returns NOT(v) with a copy of v. The error names a bound that v exceeds.
+func NewNot(v starlark.Value) (*Not, error) {
+	of, err := Snapshot(v)
+	return &Not{of}, err
+}
 
 // String implements starlark.Value.
 func (n *Not) String() string { return "NOT(" + sourceText(n.Of) + ")" }

@@ -104,8 +104,10 @@ func (f *chooser) passing(at *ruleValue) func(fault.Dir, []byte, phy.Medium) boo
 // choose asks the pattern. One that calls a script's function gets the interpreter, and is not asked again after an error.
 func (f *chooser) choose(match func() (bool, error)) (chosen bool) {
 	if !f.pattern.Calls() {
-		chosen, _ = match()
-		return chosen
+		if chosen, _ = match(); !f.pattern.Calls() {
+			return chosen
+		} // a protocol has been defined again, with a condition that is a function
+		chosen = false
 	}
 	if f.dead {
 		return false

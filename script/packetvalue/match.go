@@ -2,6 +2,7 @@ package packetvalue
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -24,8 +25,8 @@ type Pattern struct {
 	filter *filter.Filter
 	fn     starlark.Callable
 
-	view      *packet.Packet    // storage for the layers of a frame
-	catalogue *packet.Catalogue // protocols with which view dissects
+	view      *packet.Packet    // storage for the layers of a frame; nil before the first packet
+	catalogue *packet.Catalogue // protocols with which view dissects, and which draft has
 
 	scripted bool // true if dissecting one of the layers calls a script
 }
@@ -150,7 +151,41 @@ func (pt *Pattern) fits(p *Value) (bool, error) {
 		head, length, m := p.frame(d)
 		return pt.filter.MatchHead(head, length, m), nil
 	}
+	pt.refresh()
 	return pt.draft.Match(d), nil
+}
+
+// refresh makes the pattern describe packets of the protocols that scripts have defined by now. A layer of a protocol that has been defined
+// again has its set fields by their names. If the new definition does not have them or take their values, no packet has the layer. The
+// pattern may call a script's function from then on (Calls).
+func (pt *Pattern) refresh() {
+	c := pt.env.Catalogue()
+	if pt.view != nil && pt.catalogue == c {
+		return
+	}
+	pt.view, pt.catalogue = c.View(), c
+	for i, l := range pt.draft.Layers {
+		q := c.ByName(l.Protocol.Name)
+		if q == nil || q == l.Protocol {
+			continue
+		}
+		again := packet.DraftLayer{Protocol: q}
+		var err error
+		for j := range l.Protocol.Fields {
+			old := &l.Protocol.Fields[j]
+			v := l.Value(old)
+			f := q.Field(old.Name)
+			if v != nil && f == nil {
+				err = errors.New("the field is gone")
+			} else if v != nil && err == nil {
+				again, err = again.With(f, v)
+			}
+		}
+		if err == nil {
+			pt.draft = pt.draft.Replace(i, again)
+			pt.scripted = pt.scripted || q.Scripted()
+		}
+	}
 }
 
 // Calls reports whether the pattern calls a script's function, so that Match needs the interpreter.
@@ -173,9 +208,7 @@ func (pt *Pattern) MatchFrame(head []byte, length int, m phy.Medium) (bool, erro
 // MatchLayers is MatchFrame for octets whose first header is of the protocol first. The pattern is neither a filter nor one that calls a
 // function. It dissects with the protocols that scripts have defined by now.
 func (pt *Pattern) MatchLayers(head []byte, length int, first *packet.Protocol) bool {
-	if c := pt.env.Catalogue(); pt.view == nil || pt.catalogue != c {
-		pt.view, pt.catalogue = c.View(), c
-	}
+	pt.refresh()
 	return pt.draft.MatchFrame(pt.view, head, length, first) != pt.negate
 }
 

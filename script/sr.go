@@ -94,7 +94,7 @@ func (a *asker) echo() (uint16, error) {
 // packet to the index.
 func (a *asker) filled(p *probe) {
 	a.index.add(p)
-	_, _, l, ok := outerEnds(p.out.packet)
+	_, _, l, ok := p.out.packet.OuterEnds()
 	if !ok {
 		return
 	}

@@ -21,26 +21,13 @@ func (e *TCP) Belongs(p *packet.Packet) bool {
 
 // Ends returns the addresses and ports of a segment whose TCP layer is directly in an IP packet, possibly with extension headers. ok is false for another packet.
 func Ends(p *packet.Packet) (from, to netip.AddrPort, ok bool) {
-	var ip packet.Layer
-	for _, l := range p.Layers {
-		switch l.Protocol {
-		case packet.IP, packet.IPv6:
-			if ip.Protocol != nil {
-				return from, to, false // in a tunnel
-			}
-			ip = l
-		case packet.TCP:
-			if ip.Protocol == nil {
-				return from, to, false
-			}
-			src, ok1 := ip.Value(field(ip.Protocol, "src")).(netip.Addr)
-			dst, ok2 := ip.Value(field(ip.Protocol, "dst")).(netip.Addr)
-			sport, ok3 := l.Uint(field(packet.TCP, "sport"))
-			dport, ok4 := l.Uint(field(packet.TCP, "dport"))
-			return netip.AddrPortFrom(src, uint16(sport)), netip.AddrPortFrom(dst, uint16(dport)), ok1 && ok2 && ok3 && ok4
-		}
+	src, dst, l, ok := p.OuterEnds()
+	if !ok || l.Protocol != packet.TCP {
+		return from, to, false // also in a tunnel
 	}
-	return from, to, false
+	sport, ok1 := l.Uint(packet.TCP.MustField("sport"))
+	dport, ok2 := l.Uint(packet.TCP.MustField("dport"))
+	return netip.AddrPortFrom(src, uint16(sport)), netip.AddrPortFrom(dst, uint16(dport)), ok1 && ok2
 }
 
 // number returns a number of a packet's TCP layer.

@@ -72,32 +72,12 @@ func (x *answerIndex) take(p *packet.Packet) *probe {
 	return nil
 }
 
-// outerEnds returns the outermost IP header with its addresses, and the layer above its extension headers.
-func outerEnds(p *packet.Packet) (src, dst netip.Addr, above packet.Layer, ok bool) {
-	for i, l := range p.Layers {
-		if l.Protocol != packet.IP && l.Protocol != packet.IPv6 {
-			continue
-		}
-		src, _ = l.Value(l.Protocol.Field("src")).(netip.Addr)
-		dst, _ = l.Value(l.Protocol.Field("dst")).(netip.Addr)
-		for _, u := range p.Layers[i+1:] {
-			switch u.Protocol {
-			case packet.HopByHop, packet.DestinationOptions, packet.Routing, packet.Fragment, packet.AH:
-				continue
-			}
-			return src, dst, u, src.IsValid() && dst.IsValid()
-		}
-		return src, dst, packet.Layer{Protocol: packet.Raw}, src.IsValid() && dst.IsValid()
-	}
-	return src, dst, above, false
-}
-
 // requestKey returns the key of a packet that was sent; ok is false if nothing can answer it.
 func requestKey(p *packet.Packet) (k answerKey, ok bool) {
 	if l, there := p.Layer(packet.ARP); there {
 		return arpKey(l, "pdst")
 	}
-	_, dst, l, ok := outerEnds(p)
+	_, dst, l, ok := p.OuterEnds()
 	if !ok {
 		return k, false
 	}
@@ -160,7 +140,7 @@ func answerKeys(p *packet.Packet) []answerKey {
 		}
 		return nil
 	}
-	from, _, l, ok := outerEnds(p)
+	from, _, l, ok := p.OuterEnds()
 	if !ok {
 		return nil
 	}

@@ -136,7 +136,8 @@ func (v *answering) take(ev *stack.PacketEvent) {
 		if fits, _ = v.pattern.MatchFrame(frame, len(frame), ev.Iface.Medium()); fits {
 			p = sighted(v.s, ev)
 		}
-	} else if !v.s.tasks.Predicate(!v.h.w.Virtual(), func() {
+	}
+	if v.pattern.Calls() && !v.s.tasks.Predicate(!v.h.w.Virtual(), func() {
 		p = sighted(v.s, ev)
 		fits, v.broken = v.pattern.Match(p)
 	}) {

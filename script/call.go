@@ -87,11 +87,14 @@ func (f *function) Freeze()               {}
 func (f *function) Truth() starlark.Bool  { return true }
 func (f *function) Hash() (uint32, error) { return starlark.String(f.b.Name).Hash() }
 
+// notWhileJudging is the end of an error about what a function that judges packets can't do.
+const notWhileJudging = "not in a function that judges packets: it may neither wait nor reach a host"
+
 // CallInternal implements starlark.Callable.
 func (f *function) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	t, _ := thread.Local("task").(*taskValue)
 	if t == nil && !f.b.Pure {
-		return nil, fmt.Errorf("%s: not in a function that judges packets: it may neither wait nor reach a host", f.b.Name)
+		return nil, fmt.Errorf("%s: %s", f.b.Name, notWhileJudging)
 	}
 	if t != nil && t.Err() != nil {
 		return nil, t.Err()

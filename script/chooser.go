@@ -72,13 +72,22 @@ func (f *chooser) recent(p *seen) bool {
 	return f.choose(func() (bool, error) { return f.pattern.Match(p.packet(f.s)) })
 }
 
-// record is Match for a packet of a file. It is for patterns that call no function.
+// forLoop returns a chooser with the same pattern, which another goroutine may use. A nil one is returned as it is.
+func (f *chooser) forLoop() *chooser {
+	if f == nil {
+		return nil
+	}
+	other := *f
+	other.pattern = f.pattern.Copy()
+	return &other
+}
+
+// record is Match for a packet of a file. It is for patterns that call no function, and uses no interpreter.
 func (f *chooser) record(rec *capture.Record) bool {
 	if f == nil || f.pattern.IsFilter() || linkTables[rec.Link] == nil {
 		return f.MatchHead(rec.Frame())
 	}
-	ok, _ := f.pattern.Match(recorded(f.s, rec))
-	return ok
+	return f.pattern.MatchLayers(rec.Data, rec.Length, linkTables[rec.Link])
 }
 
 // passing returns a fault's predicate. A function of the packet is told the device and the direction.
@@ -95,8 +104,10 @@ func (f *chooser) passing(at *ruleValue) func(fault.Dir, []byte, phy.Medium) boo
 // choose asks the pattern. One that calls a script's function gets the interpreter, and is not asked again after an error.
 func (f *chooser) choose(match func() (bool, error)) (chosen bool) {
 	if !f.pattern.Calls() {
-		chosen, _ = match()
-		return chosen
+		if chosen, _ = match(); !f.pattern.Calls() {
+			return chosen
+		} // a protocol has been defined again, with a condition that is a function
+		chosen = false
 	}
 	if f.dead {
 		return false

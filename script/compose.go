@@ -59,6 +59,9 @@ func (c *call) hostAddresses(v starlark.Value) ([]netip.Addr, error) {
 func (e environment) Judge(fn starlark.Callable, v starlark.Value) (starlark.Value, error) {
 	thread := &starlark.Thread{Name: fn.Name(), Print: e.s.print}
 	thread.SetMaxExecutionSteps(predicateSteps)
+	before := e.s.judging
+	e.s.judging = thread
+	defer func() { e.s.judging = before }()
 	return starlark.Call(thread, fn, starlark.Tuple{v}, nil)
 }
 

@@ -86,8 +86,21 @@ func interruptFile(t *testing.T, wall bool, src string, reads, written bool) {
 	if err := s.RunCommand(`sleep("1ms")`); err != nil {
 		t.Errorf("%s: afterwards: %s", src, s.err.String())
 	}
-	if !reads {
+	switch {
+	case !reads:
 		abandoned(t, s, src)
+	case !written && strings.Contains(src, "sendfile"):
+		closed(t, writer(t, "fifo.pcapng"), src)
+	}
+}
+
+// closed fails the test if a FIFO's other end stays open.
+func closed(t *testing.T, w *os.File, what string) {
+	t.Helper()
+	defer w.Close()
+	fds := []unix.PollFd{{Fd: int32(w.Fd())}}
+	if n, err := unix.Poll(fds, 30_000); n != 1 || fds[0].Revents&unix.POLLERR == 0 {
+		t.Errorf("%s: the file is open at its other end: %v", what, err)
 	}
 }
 

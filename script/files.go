@@ -81,7 +81,16 @@ func (t *taskValue) open(path string) (*os.File, error) {
 	t.s.flushCaptures()
 	var f *os.File
 	var err error
-	if ended := t.Aside("opening "+path, func() { f, err = os.Open(path) }); ended != nil {
+	var settled atomic.Bool // set by the end of the opening or the end of the task, whichever is first; the later one closes the file
+	ended := t.Aside("opening "+path, func() {
+		if f, err = os.Open(path); err == nil && !settled.CompareAndSwap(false, true) {
+			f.Close()
+		}
+	})
+	if ended != nil {
+		if !settled.CompareAndSwap(false, true) {
+			f.Close()
+		}
 		return nil, ended
 	}
 	if err != nil {

@@ -49,5 +49,9 @@ func packetDifferences(c *call) (starlark.Value, error) {
 }
 
 func builtinNot(c *call) (starlark.Value, error) {
-	return &packetvalue.Not{Of: arg[starlark.Value](c, "x")}, nil
+	n, err := packetvalue.NewNot(arg[starlark.Value](c, "x"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return n, nil
 }

@@ -79,7 +79,11 @@ func builtinChecksum(c *call) (starlark.Value, error) {
 }
 
 func builtinOptional(c *call) (starlark.Value, error) {
-	return &packetvalue.FieldSpec{Call: "optional", Of: arg[starlark.Value](c, "field"), When: arg[starlark.Value](c, "when")}, nil
+	of, err := packetvalue.Snapshot(arg[starlark.Value](c, "field"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return &packetvalue.FieldSpec{Call: "optional", Of: of, When: arg[starlark.Value](c, "when")}, nil
 }
 
 func builtinRepeated(c *call) (starlark.Value, error) {
@@ -87,7 +91,11 @@ func builtinRepeated(c *call) (starlark.Value, error) {
 	if c.Given("count") {
 		count = arg[string](c, "count")
 	}
-	return &packetvalue.FieldSpec{Call: "repeated", Of: arg[starlark.Value](c, "field"), Count: count}, nil
+	of, err := packetvalue.Snapshot(arg[starlark.Value](c, "field"))
+	if err != nil {
+		return nil, c.errorf("%v", err)
+	}
+	return &packetvalue.FieldSpec{Call: "repeated", Of: of, Count: count}, nil
 }
 
 // carried returns the protocol with a number in a table, of the session's own and those of the package. It calls no script, so that any

@@ -73,15 +73,18 @@ func builtinReadCapture(c *call) (starlark.Value, error) {
 	return starlark.NewList(list), nil
 }
 
-// warn prints a file's warnings on standard error.
-func (c *call) warn(path string, warnings []string) {
+// warn prints a file's warnings on standard error, after the name of the builtin that reads the file.
+func (s *Session) warn(by *builtin, path string, warnings []string) {
 	if len(warnings) > 0 {
-		c.s.out.Flush()
+		s.out.Flush()
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(c.s.cfg.Stderr, "%s %s: warning: %s\n", c.b.Name, path, w)
+		fmt.Fprintf(s.cfg.Stderr, "%s %s: warning: %s\n", by.Name, path, w)
 	}
 }
+
+// warn prints warnings about a file that the call reads.
+func (c *call) warn(path string, warnings []string) { c.s.warn(c.b, path, warnings) }
 
 // readPackets reads the packets of a file that match the filter, at most the number most. It blocks while reading the
 // file blocks. warnings are the warnings up to the place where reading ended, also after an error.

@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"go.starlark.net/starlark"
 
@@ -11,7 +12,8 @@ import (
 
 // A captureFile is a capture file whose packets a for loop reads one by one. Each loop reads the file from its beginning.
 type captureFile struct {
-	c    *call
+	s    *Session
+	by   *builtin // the builtin that made the file, which warnings name
 	path string
 	only *chooser // nil for every packet
 	most int      // 0 for all
@@ -32,7 +34,7 @@ func (c *call) readLazily(path string, only *chooser) (starlark.Value, error) {
 	if err != nil {
 		return nil, readError(path, err)
 	}
-	f := &captureFile{c: c, path: path, only: only}
+	f := &captureFile{s: c.s, by: c.b, path: path, only: only}
 	if c.Given("count") {
 		f.most = arg[int](c, "count")
 	}
@@ -54,13 +56,32 @@ func (f *captureFile) Truth() starlark.Bool { return true }
 // Hash implements starlark.Value.
 func (f *captureFile) Hash() (uint32, error) { return starlark.String(f.path).Hash() }
 
-// Iterate implements starlark.Iterable.
-func (f *captureFile) Iterate() starlark.Iterator { return &captureLoop{file: f} }
+// Iterate implements starlark.Iterable. The loop waits for the file in the task that runs now, which need not be the task that opened the
+// file. A function that judges packets has no task and can't wait: its computation is stopped with an error.
+func (f *captureFile) Iterate() starlark.Iterator {
+	i := &captureLoop{file: f, only: f.only.forLoop()}
+	if thread := f.s.judging; thread != nil {
+		thread.Cancel("the " + f.String() + " are " + notWhileJudging)
+		i.over = true
+		return i
+	}
+	thread, _ := f.s.tasks.Running().(*starlark.Thread)
+	if thread != nil {
+		i.t, _ = thread.Local("task").(*taskValue)
+	}
+	i.over = i.t == nil
+	return i
+}
+
+// warn prints warnings about the file on standard error.
+func (f *captureFile) warn(warnings ...string) { f.s.warn(f.by, f.path, warnings) }
 
 // A captureLoop is one loop over a file.
 type captureLoop struct {
 	file *captureFile
-	r    *capture.Reader // nil before the first packet and after the last
+	only *chooser        // the file's, with a pattern that no other loop uses
+	t    *taskValue      // task that loops
+	r    *capture.Reader // nil before the first packet and while a goroutine has it
 	n    int             // packets that the loop has had
 	over bool
 }
@@ -74,12 +95,12 @@ func (i *captureLoop) Next(p *starlark.Value) bool {
 			i.over = true
 			return false
 		}
-		v := recorded(f.c.s, rec)
-		if f.only != nil && f.only.pattern.Calls() {
-			ok, err := f.only.pattern.Match(v)
+		v := recorded(f.s, rec)
+		if i.only != nil && i.only.pattern.Calls() {
+			ok, err := i.only.pattern.Match(v)
 			if err != nil {
 				i.over = true
-				f.c.warn(f.path, []string{err.Error()})
+				f.warn(err.Error())
 			}
 			if !ok {
 				continue
@@ -93,32 +114,51 @@ func (i *captureLoop) Next(p *starlark.Value) bool {
 }
 
 // record reads the next packet that the file's pattern chooses. One that calls a function needs the interpreter, and is asked later. The
-// result is nil at the file's end and after a fault.
-func (i *captureLoop) record() (rec *capture.Record) {
-	f := i.file
+// result is nil at the file's end, after a fault, and if the task has to end.
+func (i *captureLoop) record() *capture.Record {
+	var rec *capture.Record
 	var err error
-	if ended := f.c.t.Aside("reading "+f.path, func() {
-		if i.r == nil {
-			i.r, err = capture.Open(f.path)
+	var settled atomic.Bool // set by the end of the reading or the end of the task, whichever is first; the later one closes the reader
+	r := i.r
+	i.r = nil
+	ended := i.t.Aside("reading "+i.file.path, func() {
+		if r == nil {
+			r, err = capture.Open(i.file.path)
 		}
-		for err == nil {
-			if rec, err = i.r.Next(); err == nil && (f.only != nil && f.only.pattern.Calls() || f.only.record(rec)) {
-				return
-			}
+		if err == nil {
+			rec, err = i.nextOf(r)
 		}
-	}); ended != nil {
+		if !settled.CompareAndSwap(false, true) && r != nil {
+			r.Close()
+		}
+	})
+	if ended != nil {
+		if !settled.CompareAndSwap(false, true) && r != nil {
+			r.Close()
+		}
 		return nil
 	}
+	i.r = r
 	if err == nil {
 		return rec
 	}
-	if i.r != nil {
-		f.c.warn(f.path, i.r.Warnings())
+	if r != nil {
+		i.file.warn(r.Warnings()...)
 	}
 	if !errors.Is(err, io.EOF) {
-		f.c.warn(f.path, []string{readError(f.path, err).Error()})
+		i.file.warn(readError(i.file.path, err).Error())
 	}
 	return nil
+}
+
+// nextOf reads up to the next packet that the pattern chooses, or any packet if the pattern calls a function.
+func (i *captureLoop) nextOf(r *capture.Reader) (*capture.Record, error) {
+	for {
+		rec, err := r.Next()
+		if err != nil || i.only != nil && i.only.pattern.Calls() || i.only.record(rec) {
+			return rec, err
+		}
+	}
 }
 
 // Done implements starlark.Iterator.

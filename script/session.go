@@ -76,7 +76,8 @@ type Session struct {
 	main    *taskValue
 	globals starlark.StringDict // predeclared in every file, and shared with typed input
 	test    *testRun
-	steps   uint64 // computation steps of all tasks so far, for Bounds
+	judging *starlark.Thread // runs a function that judges packets; nil while none runs; guarded by the interpreter
+	steps   uint64           // computation steps of all tasks so far, for Bounds
 
 	home   *task.World // world of Local
 	virt   *task.World // world of the labs that the script makes; equals home if that is virtual

@@ -95,7 +95,7 @@ func (a *asker) echo() (uint16, error) {
 // claimGiven claims the port or identifier that the script has set in a packet, unless it is in use. A packet is added to the index only when it
 // leaves, since nothing that arrives before can answer it.
 func (a *asker) claimGiven(p *probe) {
-	_, _, l, ok := outerEnds(p.out.packet)
+	_, _, l, ok := p.out.packet.OuterEnds()
 	if !ok {
 		return
 	}

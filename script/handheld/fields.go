@@ -106,7 +106,7 @@ func (x *inFill) network(i int) {
 		x.ip, in = i, Outermost
 	}
 	v6, dst := l.Protocol == packet.IPv6, Address(l, "dst")
-	if l.Value(field(l.Protocol, "src")) == nil {
+	if l.Value(l.Protocol.MustField("src")) == nil {
 		src, err := x.Source(dst, in)
 		if x.fail(err); src.IsValid() && src.Is6() == v6 {
 			x.set(i, "src", src.WithZone(""))
@@ -132,7 +132,7 @@ func discovers(l *packet.DraftLayer) bool {
 	}
 	typ, set := Number(l, "type")
 	if !set {
-		typ, set = field(l.Protocol, "type").Default.(uint64)
+		typ, set = l.Protocol.MustField("type").Default.(uint64)
 	}
 	return set && wire.ICMPv6Type(typ).IsND()
 }
@@ -140,7 +140,7 @@ func discovers(l *packet.DraftLayer) bool {
 // transport fills in the source port of a layer, unless the next layer's protocol has a port of its own there.
 func (x *inFill) transport(i int) {
 	l := &x.layers[i]
-	if portFollows(x.layers, i) || l.Value(field(l.Protocol, "sport")) != nil {
+	if portFollows(x.layers, i) || l.Value(l.Protocol.MustField("sport")) != nil {
 		return
 	}
 	var src, dst netip.Addr
@@ -191,14 +191,14 @@ func isQuery(l *packet.DraftLayer) bool {
 // query fills in the identifier and the sequence number of a query.
 func (x *inFill) query(i int) {
 	l := &x.layers[i]
-	if l.Value(field(l.Protocol, "id")) == nil {
+	if l.Value(l.Protocol.MustField("id")) == nil {
 		id, err := x.EchoID()
 		if x.fail(err); err != nil {
 			return
 		}
 		x.set(i, "id", uint64(id))
 	}
-	if l.Value(field(l.Protocol, "seq")) == nil {
+	if l.Value(l.Protocol.MustField("seq")) == nil {
 		x.set(i, "seq", uint64(x.EchoSeq()))
 	}
 }
@@ -206,7 +206,7 @@ func (x *inFill) query(i int) {
 // set sets a field that is unset.
 func (x *inFill) set(i int, name string, v any) {
 	l := &x.layers[i]
-	f := field(l.Protocol, name)
+	f := l.Protocol.MustField(name)
 	if l.Value(f) != nil {
 		return
 	}
@@ -242,7 +242,7 @@ func DiscoveryGroup(layers []packet.DraftLayer, ip int) netip.Addr {
 
 // ARPTarget returns the hardware address that is set in an ARP message. ok is false if that is zero or unset.
 func ARPTarget(l *packet.DraftLayer) (hw wire.HardwareAddr, ok bool) {
-	switch v := l.Value(field(packet.ARP, "hwdst")).(type) {
+	switch v := l.Value(packet.ARP.MustField("hwdst")).(type) {
 	case wire.HardwareAddr:
 		hw = v
 	case []byte:
@@ -259,7 +259,7 @@ func IsARPRequest(l *packet.DraftLayer) bool {
 
 // Number returns the number that a field is set to, as such or in octets. set is false if the field is unset.
 func Number(l *packet.DraftLayer, name string) (n uint64, set bool) {
-	switch v := l.Value(field(l.Protocol, name)).(type) {
+	switch v := l.Value(l.Protocol.MustField(name)).(type) {
 	case nil:
 		return 0, false
 	case uint64:
@@ -274,7 +274,7 @@ func Number(l *packet.DraftLayer, name string) (n uint64, set bool) {
 
 // Address returns the address that a field is set to, the zero Addr if it is not set to one.
 func Address(l *packet.DraftLayer, name string) netip.Addr {
-	switch v := l.Value(field(l.Protocol, name)).(type) {
+	switch v := l.Value(l.Protocol.MustField(name)).(type) {
 	case netip.Addr:
 		return v
 	case []byte:
@@ -282,13 +282,4 @@ func Address(l *packet.DraftLayer, name string) netip.Addr {
 		return a
 	}
 	return netip.Addr{}
-}
-
-// field returns the field of a protocol that must have it.
-func field(p *packet.Protocol, name string) *packet.Field {
-	f := p.Field(name)
-	if f == nil {
-		panic(p.Name + " has no field " + name)
-	}
-	return f
 }

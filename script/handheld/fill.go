@@ -78,7 +78,7 @@ func (f *Filler) Fill(d *packet.Draft, st Station) (frame *packet.Draft, hop net
 		return nil, hop, err
 	}
 	frame = packet.NewDraft(layers...)
-	if layers[0].Value(field(packet.Ether, "dst")) != nil {
+	if layers[0].Value(packet.Ether.MustField("dst")) != nil {
 		return frame, hop, nil
 	}
 	mac, hop, err := destination(layers)
@@ -91,18 +91,18 @@ func (f *Filler) Fill(d *packet.Draft, st Station) (frame *packet.Draft, hop net
 // setGroup sets the unset destination of a solicitation in the outermost IPv6 packet.
 func setGroup(layers []packet.DraftLayer) (err error) {
 	ip := slices.IndexFunc(layers, func(l packet.DraftLayer) bool { return l.Protocol == packet.IP || l.Protocol == packet.IPv6 })
-	if ip < 0 || layers[ip].Protocol != packet.IPv6 || layers[ip].Value(field(packet.IPv6, "dst")) != nil {
+	if ip < 0 || layers[ip].Protocol != packet.IPv6 || layers[ip].Value(packet.IPv6.MustField("dst")) != nil {
 		return nil
 	}
 	if group := DiscoveryGroup(layers, ip); group.IsValid() {
-		layers[ip], err = layers[ip].With(field(packet.IPv6, "dst"), group)
+		layers[ip], err = layers[ip].With(packet.IPv6.MustField("dst"), group)
 	}
 	return err
 }
 
 // To returns the frame with a destination.
 func To(frame *packet.Draft, mac wire.HardwareAddr) (*packet.Draft, error) {
-	l, err := frame.Layers[0].With(field(packet.Ether, "dst"), mac)
+	l, err := frame.Layers[0].With(packet.Ether.MustField("dst"), mac)
 	return frame.Replace(0, l), err
 }
 
@@ -187,7 +187,7 @@ func destination(layers []packet.DraftLayer) (mac wire.HardwareAddr, hop netip.A
 			return wire.Broadcast, hop, nil
 		case packet.IP, packet.IPv6:
 			dst := Address(l, "dst")
-			switch m, pattern := l.Value(field(l.Protocol, "dst")).(packet.Matcher); {
+			switch m, pattern := l.Value(l.Protocol.MustField("dst")).(packet.Matcher); {
 			case pattern:
 				return mac, hop, fmt.Errorf("%s.dst is %v, which only a pattern may have", l.Protocol.Name, m)
 			case !dst.IsValid():

@@ -27,7 +27,7 @@ func layer(t testing.TB, p *packet.Protocol, fields ...any) packet.DraftLayer {
 	l := packet.DraftLayer{Protocol: p}
 	for i := 0; i < len(fields); i += 2 {
 		var err error
-		if l, err = l.With(field(p, fields[i].(string)), fields[i+1]); err != nil {
+		if l, err = l.With(p.MustField(fields[i].(string)), fields[i+1]); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,26 +21,13 @@ func (e *TCP) Belongs(p *packet.Packet) bool {
 
 // Ends returns the addresses and ports of a segment whose TCP layer is directly in an IP packet, possibly with extension headers. ok is false for another packet.
 func Ends(p *packet.Packet) (from, to netip.AddrPort, ok bool) {
-	var ip packet.Layer
-	for _, l := range p.Layers {
-		switch l.Protocol {
-		case packet.IP, packet.IPv6:
-			if ip.Protocol != nil {
-				return from, to, false // in a tunnel
-			}
-			ip = l
-		case packet.TCP:
-			if ip.Protocol == nil {
-				return from, to, false
-			}
-			src, ok1 := ip.Value(field(ip.Protocol, "src")).(netip.Addr)
-			dst, ok2 := ip.Value(field(ip.Protocol, "dst")).(netip.Addr)
-			sport, ok3 := l.Uint(field(packet.TCP, "sport"))
-			dport, ok4 := l.Uint(field(packet.TCP, "dport"))
-			return netip.AddrPortFrom(src, uint16(sport)), netip.AddrPortFrom(dst, uint16(dport)), ok1 && ok2 && ok3 && ok4
-		}
+	src, dst, l, ok := p.OuterEnds()
+	if !ok || l.Protocol != packet.TCP {
+		return from, to, false // also in a tunnel
 	}
-	return from, to, false
+	sport, ok1 := l.Uint(packet.TCP.MustField("sport"))
+	dport, ok2 := l.Uint(packet.TCP.MustField("dport"))
+	return netip.AddrPortFrom(src, uint16(sport)), netip.AddrPortFrom(dst, uint16(dport)), ok1 && ok2
 }
 
 // number returns a number of a packet's TCP layer.
@@ -49,7 +36,7 @@ func number(p *packet.Packet, name string) (uint64, bool) {
 	if !ok {
 		return 0, false
 	}
-	return l.Uint(field(packet.TCP, name))
+	return l.Uint(packet.TCP.MustField(name))
 }
 
 // A Received is a segment that has arrived, with the numbers that the end gives it.
@@ -90,7 +77,7 @@ func (e *TCP) Receive(p *packet.Packet) Received {
 	if r.Flags&RST != 0 {
 		return r
 	}
-	if v, ok := l.Value(field(packet.TCP, "tsval")).(uint64); ok && e.Synced && !less(e.RcvNxt, seq) {
+	if v, ok := l.Value(packet.TCP.MustField("tsval")).(uint64); ok && e.Synced && !less(e.RcvNxt, seq) {
 		e.tsRecent = uint32(v)
 	}
 	if r.HasAck && less(e.SndUna, ack) && !less(e.sndMax, ack) {
@@ -109,14 +96,14 @@ func (e *TCP) synced(p *packet.Packet, l packet.Layer, seq uint32) {
 	if from, to, ok := Ends(p); ok && !e.Remote.IsValid() {
 		e.Remote, e.Local = from, to
 	}
-	if v, ok := l.Value(field(packet.TCP, "mss")).(uint64); ok {
+	if v, ok := l.Value(packet.TCP.MustField("mss")).(uint64); ok {
 		e.peer.MSS = int(v)
 	}
-	if v, ok := l.Value(field(packet.TCP, "wscale")).(uint64); ok {
+	if v, ok := l.Value(packet.TCP.MustField("wscale")).(uint64); ok {
 		e.peer.WScale = min(int(v), 14) // RFC 7323 §2.3
 	}
-	e.peer.SACKOK, _ = l.Value(field(packet.TCP, "sack_ok")).(bool)
-	_, e.peer.TS = l.Value(field(packet.TCP, "tsval")).(uint64)
+	e.peer.SACKOK, _ = l.Value(packet.TCP.MustField("sack_ok")).(bool)
+	_, e.peer.TS = l.Value(packet.TCP.MustField("tsval")).(uint64)
 }
 
 // Relative returns the distance of one of this end's numbers from ISS.

@@ -88,7 +88,7 @@ func (e *TCP) Compose(s Segment) (*packet.Draft, error) {
 	}
 	var fail error
 	set := func(l *packet.DraftLayer, name string, v any) {
-		next, err := l.With(field(l.Protocol, name), v)
+		next, err := l.With(l.Protocol.MustField(name), v)
 		*l = next
 		if fail == nil {
 			fail = err

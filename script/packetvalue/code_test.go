@@ -18,7 +18,7 @@ import (
 func words() starlark.StringDict {
 	g := starlark.StringDict{"ANY": Any{}}
 	g["NOT"] = starlark.NewBuiltin("NOT", func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
-		return &Not{args[0]}, nil
+		return NewNot(args[0])
 	})
 	for _, p := range packet.Protocols() {
 		g[p.Name] = NewProtocol(noMethods{}, p)

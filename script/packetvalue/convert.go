@@ -90,6 +90,10 @@ func (c converter) convert(v starlark.Value) (any, error) {
 	if v == starlark.None {
 		return nil, nil
 	}
+	v, err := Snapshot(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s.%s: %w", c.of.Name, c.f.Name, err)
+	}
 	if m, ok, err := c.part(v); ok || err != nil {
 		return m, err
 	}
@@ -151,14 +155,24 @@ func quotes(d *packet.Draft) (n int) {
 	}
 	for _, l := range d.Layers {
 		for i := range l.Protocol.Fields {
-			switch v := l.Value(&l.Protocol.Fields[i]).(type) {
-			case *packet.Draft:
-				n = max(n, 1+quotes(v))
-			case *single:
-				if q, ok := v.want.(*packet.Draft); ok {
-					n = max(n, 1+quotes(q))
-				}
-			}
+			n = max(n, quotesIn(l.Value(&l.Protocol.Fields[i])))
+		}
+	}
+	return n
+}
+
+// quotesIn returns how many packets a field's value quotes in each other.
+func quotesIn(v any) (n int) {
+	switch v := v.(type) {
+	case *packet.Draft:
+		return 1 + quotes(v)
+	case *single:
+		return quotesIn(v.want)
+	case *negation:
+		return quotesIn(v.of)
+	case *alternative:
+		for _, m := range v.of {
+			n = max(n, quotesIn(m))
 		}
 	}
 	return n

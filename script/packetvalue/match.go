@@ -2,6 +2,7 @@ package packetvalue
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -23,7 +24,9 @@ type Pattern struct {
 	judges []*judge      // functions of fields in the draft
 	filter *filter.Filter
 	fn     starlark.Callable
-	view   *packet.Packet // storage for the layers of a frame
+
+	view      *packet.Packet    // storage for the layers of a frame; nil before the first packet
+	catalogue *packet.Catalogue // protocols with which view dissects, and which draft has
 
 	scripted bool // true if dissecting one of the layers calls a script
 }
@@ -148,7 +151,41 @@ func (pt *Pattern) fits(p *Value) (bool, error) {
 		head, length, m := p.frame(d)
 		return pt.filter.MatchHead(head, length, m), nil
 	}
+	pt.refresh()
 	return pt.draft.Match(d), nil
+}
+
+// refresh makes the pattern describe packets of the protocols that scripts have defined by now. A layer of a protocol that has been defined
+// again has its set fields by their names. If the new definition does not have them or take their values, no packet has the layer. The
+// pattern may call a script's function from then on (Calls).
+func (pt *Pattern) refresh() {
+	c := pt.env.Catalogue()
+	if pt.view != nil && pt.catalogue == c {
+		return
+	}
+	pt.view, pt.catalogue = c.View(), c
+	for i, l := range pt.draft.Layers {
+		q := c.ByName(l.Protocol.Name)
+		if q == nil || q == l.Protocol {
+			continue
+		}
+		again := packet.DraftLayer{Protocol: q}
+		var err error
+		for j := range l.Protocol.Fields {
+			old := &l.Protocol.Fields[j]
+			v := l.Value(old)
+			f := q.Field(old.Name)
+			if v != nil && f == nil {
+				err = errors.New("the field is gone")
+			} else if v != nil && err == nil {
+				again, err = again.With(f, v)
+			}
+		}
+		if err == nil {
+			pt.draft = pt.draft.Replace(i, again)
+			pt.scripted = pt.scripted || q.Scripted()
+		}
+	}
 }
 
 // Calls reports whether the pattern calls a script's function, so that Match needs the interpreter.
@@ -165,10 +202,22 @@ func (pt *Pattern) MatchFrame(head []byte, length int, m phy.Medium) (bool, erro
 	case pt.Calls():
 		return pt.Match(NewHead(pt.env, bytes.Clone(head), length, m, nil))
 	}
-	if pt.view == nil {
-		pt.view = pt.env.Catalogue().View()
-	}
-	return pt.draft.MatchFrame(pt.view, head, length, packet.First(head, m)) != pt.negate, nil
+	return pt.MatchLayers(head, length, packet.First(head, m)), nil
+}
+
+// MatchLayers is MatchFrame for octets whose first header is of the protocol first. The pattern is neither a filter nor one that calls a
+// function. It dissects with the protocols that scripts have defined by now.
+func (pt *Pattern) MatchLayers(head []byte, length int, first *packet.Protocol) bool {
+	pt.refresh()
+	return pt.draft.MatchFrame(pt.view, head, length, first) != pt.negate
+}
+
+// Copy returns the same pattern with storage of its own, so that another goroutine may use it. The goroutines of a pattern that calls a
+// function need the interpreter, and share the functions' errors.
+func (pt *Pattern) Copy() *Pattern {
+	other := *pt
+	other.view = nil
+	return &other
 }
 
 // frame returns the packet's octets from the first header that a filter knows, with the octets of the whole.

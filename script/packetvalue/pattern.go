@@ -1,19 +1,22 @@
 package packetvalue
 
 import (
-	"bytes"
 	"fmt"
-	"net/netip"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
 	"smolsh/stack/packet"
-	"smolsh/stack/wire"
 )
 
-// Not is the value NOT(x): in a pattern's field, every value that x does not describe.
+// Not is the value NOT(x): in a pattern's field, every value that x does not describe. It never changes.
 type Not struct{ Of starlark.Value }
+
+// NewNot returns NOT(v) with a copy of v. The error names a bound that v exceeds.
+func NewNot(v starlark.Value) (*Not, error) {
+	of, err := Snapshot(v)
+	return &Not{of}, err
+}
 
 // String implements starlark.Value.
 func (n *Not) String() string { return "NOT(" + sourceText(n.Of) + ")" }
@@ -174,21 +177,11 @@ func (s *single) Matches(v any) bool {
 		m, ok := numeral(v)
 		return ok && m == n
 	}
-	if b, ok := s.want.([]byte); ok {
-		switch v := v.(type) {
-		case wire.HardwareAddr:
-			return bytes.Equal(b, v[:])
-		case netip.Addr:
-			return bytes.Equal(b, v.AsSlice())
-		case string:
-			return v == string(b)
-		}
-	}
 	if d, ok := s.want.(*packet.Draft); ok {
 		p, ok := v.(*packet.Packet)
 		return ok && d.Match(p)
 	}
-	return packet.Equal(s.want, v)
+	return packet.Shows(v, s.want)
 }
 
 // A judge matches the values for which a script's function returns a true value.

@@ -18,6 +18,9 @@ const (
 	MaxOctets  = 1 << 28 // octets that all streams hold
 	MaxStreams = 100_000
 	maxRanges  = 4096 // gaps of one direction; further octets beyond gaps are ignored
+	// maxOvertaken is the largest number of octets between a SYN and the first octet that was captured before the SYN. A SYN with an
+	// earlier sequence number is taken for that of another connection.
+	maxOvertaken = 1 << 20
 )
 
 // A Follower sorts packets into streams. The zero value is empty.
@@ -102,24 +105,28 @@ func (f *Follower) Refused() int { return f.refused }
 // Streams returns the streams in the order of their first packets.
 func (f *Follower) Streams() []*Stream { return f.streams }
 
-// stream returns the stream of a flow. A SYN with another sequence number begins a new connection. It returns nil if there are too many.
+// stream returns the stream of a flow. A SYN that does not fit the octets and the SYN before it begins a new connection. It returns nil if there
+// are too many.
 func (f *Follower) stream(flow packet.Flow, tcp bool, flags wire.Flags, seq wire.Seq) *Stream {
 	k := key{tcp, flow.Src, flow.Dst}
 	if k.b.Compare(k.a) < 0 {
 		k.a, k.b = k.b, k.a
 	}
+	client, server := flow.Src, flow.Dst
+	if flags.Has(wire.SYN | wire.ACK) {
+		client, server = server, client
+	}
 	s := f.latest[k]
-	opens := flags.Has(wire.SYN) && !flags.Has(wire.ACK)
-	if s != nil && !(opens && s.other(flow.Src, seq)) {
+	if s != nil && !(flags.Has(wire.SYN) && s.other(flow.Src, flags, seq)) {
+		if flags.Has(wire.SYN) && s.Client != client && !s.Up.syn && !s.Down.syn {
+			s.Client, s.Server, s.Up, s.Down = client, server, s.Down, s.Up // the server's first octets were captured before the SYN
+		}
 		return s
 	}
 	if len(f.streams) == MaxStreams {
 		return nil
 	}
-	s = &Stream{TCP: tcp, Client: flow.Src, Server: flow.Dst}
-	if flags.Has(wire.SYN | wire.ACK) {
-		s.Client, s.Server = s.Server, s.Client
-	}
+	s = &Stream{TCP: tcp, Client: client, Server: server}
 	if f.latest == nil {
 		f.latest = map[key]*Stream{}
 	}
@@ -127,20 +134,43 @@ func (f *Follower) stream(flow packet.Flow, tcp bool, flags wire.Flags, seq wire
 	return s
 }
 
-// other reports whether a SYN from src belongs to another connection than s.
-func (s *Stream) other(src netip.AddrPort, seq wire.Seq) bool {
+// other reports whether a SYN from src belongs to another connection than s. A server that answers a SYN again may choose another sequence
+// number, as long as it has sent no octets.
+func (s *Stream) other(src netip.AddrPort, flags wire.Flags, seq wire.Seq) bool {
 	d := &s.Up
 	if src != s.Client {
 		d = &s.Down
 	}
-	return d.begun && (!d.syn || d.isn != seq)
+	return !d.fits(seq) && (!flags.Has(wire.ACK) || len(d.chunks) > 0)
 }
+
+// fits reports whether the direction may have a SYN with the sequence number seq: it is the SYN that was captured before, or it belongs in front
+// of the octets, if the capture has it behind them.
+func (d *Direction) fits(seq wire.Seq) bool {
+	switch {
+	case !d.begun:
+		return true
+	case d.syn:
+		return d.isn == seq
+	}
+	first := d.at
+	for _, c := range d.chunks {
+		first = min(first, c.at)
+	}
+	before := first - d.offset(seq.Add(1))
+	return before >= 0 && before <= maxOvertaken
+}
+
+// offset returns the offset of a sequence number, which is negative in front of the first octet that was captured.
+func (d *Direction) offset(seq wire.Seq) int64 { return d.at + int64(int32(seq-d.next)) }
 
 // segment adds the data of a segment.
 func (d *Direction) segment(seq wire.Seq, flags wire.Flags, data []byte, octets *int) {
 	if flags.Has(wire.SYN) {
-		if !d.begun {
-			d.begun, d.next = true, seq.Add(1)
+		if len(d.chunks) == 0 {
+			d.begun, d.next, d.at = true, seq.Add(1), 0
+		} else if !d.syn {
+			d.begin(d.offset(seq.Add(1)))
 		}
 		d.isn, d.syn = seq, true
 		seq = seq.Add(1)
@@ -151,12 +181,23 @@ func (d *Direction) segment(seq wire.Seq, flags wire.Flags, data []byte, octets 
 	if !d.begun {
 		d.begun, d.next = true, seq
 	}
-	at := d.at + int64(int32(seq-d.next))
+	at := d.offset(seq)
 	if n := int64(len(data)); n > 0 {
 		d.add(at, data, octets)
 		if at+n > d.at {
 			d.at, d.next = at+n, seq.Add(len(data))
 		}
+	}
+}
+
+// begin makes offset 0 of what was offset at.
+func (d *Direction) begin(at int64) {
+	d.at -= at
+	d.have = buf.Ranges{}
+	for i := range d.chunks {
+		c := &d.chunks[i]
+		c.at -= at
+		d.have.Add(c.at, c.at+int64(len(c.data)))
 	}
 }
 

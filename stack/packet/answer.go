@@ -12,7 +12,7 @@ import (
 func (p *Packet) Answers(q *Packet) bool {
 	if arp, ok := q.Layer(ARP); ok {
 		reply, ok := p.Layer(ARP)
-		return ok && arp.is("op", 1) && reply.is("op", 2) && Equal(reply.Value(fieldOf(ARP, "psrc")), arp.Value(fieldOf(ARP, "pdst")))
+		return ok && arp.is("op", 1) && reply.is("op", 2) && Equal(reply.Value(ARP.MustField("psrc")), arp.Value(ARP.MustField("pdst")))
 	}
 	asked, ok := q.network()
 	got, ok2 := p.network()
@@ -46,15 +46,6 @@ func (p *Packet) Answers(q *Packet) bool {
 		return reply.replies(above)
 	}
 	return reply.Protocol.Is(above.Protocol)
-}
-
-// fieldOf returns the field of a protocol that must have it.
-func fieldOf(p *Protocol, name string) *Field {
-	f := p.Field(name)
-	if f == nil {
-		panic(p.Name + " has no field " + name)
-	}
-	return f
 }
 
 // reaches reports whether a packet to the address to reaches a host that sent from src. A source that was not yet known is

@@ -17,7 +17,7 @@ func sending(t *testing.T, set map[string]any, protos ...*Protocol) *Packet {
 				continue
 			}
 			var err error
-			if l, err = l.With(fieldOf(p, f), v); err != nil {
+			if l, err = l.With(p.MustField(f), v); err != nil {
 				t.Fatal(err)
 			}
 		}

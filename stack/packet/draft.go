@@ -19,7 +19,7 @@ type DraftLayer struct {
 // NewDraft returns a draft of layers.
 func NewDraft(layers ...DraftLayer) *Draft { return &Draft{Layers: layers} }
 
-// Over returns the draft with the layers of upper as the payload of its own. Adjacent data of two Raw layers is joined.
+// Over returns the draft with the layers of upper as the payload of its own.
 func (d *Draft) Over(upper *Draft) *Draft {
 	return &Draft{Layers: slices.Concat(d.Layers, upper.Layers)}
 }

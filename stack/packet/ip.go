@@ -385,6 +385,24 @@ func (l Layer) addresses() (src, dst netip.Addr, ok bool) {
 	return src, dst, false
 }
 
+// OuterEnds returns the addresses in the outermost IP header, and the layer above its extension headers, which is an empty Raw layer if there
+// is none. ok is false for a packet without the whole of such a header.
+func (p *Packet) OuterEnds() (src, dst netip.Addr, above Layer, ok bool) {
+	ip, ok := p.network()
+	if !ok {
+		return src, dst, above, false
+	}
+	above.Protocol = Raw
+	for _, l := range p.Layers[ip.index+1:] {
+		if !l.Protocol.extension() {
+			above = l
+			break
+		}
+	}
+	src, dst, ok = ip.addresses()
+	return src, dst, above, ok
+}
+
 // finalDestination returns the destination for the pseudo-header: the last address of a routing header with segments
 // left (RFC 8200 §8.1), otherwise dst.
 func (l Layer) finalDestination(dst netip.Addr) netip.Addr {

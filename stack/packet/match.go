@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+
+	"smolsh/stack/wire"
 )
 
 // A Difference is a field of a pattern that a packet does not fit.
@@ -103,6 +105,15 @@ func (l *Layer) fits(f *Field, v any) bool {
 	if f.When != nil && !l.present(f) {
 		return false
 	}
+	if l.fitsSpan(f, v) {
+		return true
+	}
+	// Many octets may show one value, which shows no octets behind a text's NUL or the end of a list of options, or beyond a capture's.
+	return (f.Kind == Text || f.Read != nil || f.Size != nil) && Shows(l.Value(f), v)
+}
+
+// fitsSpan reports whether the field's octets are those of a pattern's value v.
+func (l *Layer) fitsSpan(f *Field, v any) bool {
 	from, to := l.Span(f)
 	if to > l.known() {
 		return false
@@ -119,6 +130,22 @@ func (l *Layer) fits(f *Field, v any) bool {
 		return bytes.Equal(got, want)
 	}
 	return bytes.HasPrefix(got, want) && len(bytes.TrimRight(got[len(want):], "\x00")) == 0 && len(got)-len(want) < 8
+}
+
+// Shows reports whether a field with the value got, as Layer.Value returns it, has the value want, as a draft has it: octets may stand for
+// an address or a text.
+func Shows(got, want any) bool {
+	if b, ok := want.([]byte); ok {
+		switch v := got.(type) {
+		case wire.HardwareAddr:
+			return bytes.Equal(b, v[:])
+		case netip.Addr:
+			return bytes.Equal(b, v.AsSlice())
+		case string:
+			return v == string(b)
+		}
+	}
+	return Equal(want, got)
 }
 
 // plain returns a field's value for a Matcher: a number for a field of kind Letters, like the values of drafts.

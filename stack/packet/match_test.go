@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 
@@ -86,6 +87,42 @@ func BenchmarkBuild(b *testing.B) {
 	for b.Loop() {
 		if _, err := d.Build(); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// TestMatchShown: a packet fits a pattern with a value that one of its fields shows, whichever octets show it.
+func TestMatchShown(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, proto := range Protocols() {
+		for range 300 {
+			b := make([]byte, random.IntN(400))
+			for i := range b {
+				if random.IntN(2) == 0 { // zeros end texts and lists
+					b[i] = byte(random.IntN(256))
+				}
+			}
+			whole := len(b) + random.IntN(2)*random.IntN(40) // of which the capture has kept less
+			p := Dissect(b, whole, proto)
+			for _, l := range p.Layers {
+				for i := range l.Protocol.Fields {
+					f := &l.Protocol.Fields[i]
+					v := l.plain(f)
+					if set, ok := v.(bool); ok {
+						v = map[bool]uint64{true: 1}[set]
+					}
+					if v == nil {
+						continue
+					}
+					pattern, err := DraftLayer{Protocol: l.Protocol}.With(f, v)
+					if err != nil {
+						continue // the value can't be sent
+					}
+					if d := NewDraft(pattern); !d.Match(p) {
+						t.Fatalf("%s.%s shows %s, which a pattern does not fit: % x", l.Protocol.Name, f.Name, Format(v), b)
+					}
+				}
+			}
 		}
 	}
 }

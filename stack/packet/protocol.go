@@ -79,6 +79,15 @@ func (p *Protocol) Field(name string) *Field {
 	return nil
 }
 
+// MustField is Field for a protocol that has the field. It panics if the protocol has none.
+func (p *Protocol) MustField(name string) *Field {
+	f := p.Field(name)
+	if f == nil {
+		panic(p.Name + " has no field " + name)
+	}
+	return f
+}
+
 // Is reports whether p is q, or a message of q with a table of its own.
 func (p *Protocol) Is(q *Protocol) bool { return p == q || p.Base == q && q != nil }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
-	"go.starlark.net/syntax"
 
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
@@ -189,7 +188,7 @@ func (r reader) tuple(t []starlark.Value) (f packet.FieldDefinition, err error) 
 		return f, fmt.Errorf("%s: a field's name is letters, digits and underscores, got %s", r.d.Name, registry.Brief(t[0]))
 	}
 	f.Name = name
-	if _, err := syntax.ParseExpr("name", name, 0); err != nil || slices.Contains(r.env.Members("layer"), name) {
+	if _, err := registry.FileOptions.ParseExpr("name", name, 0); err != nil || slices.Contains(r.env.Members("layer"), name) {
 		return f, fmt.Errorf("%s: no field can be called %s, since a script could not read it", r.d.Name, name)
 	}
 	switch kind := t[1].(type) {

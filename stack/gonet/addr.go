@@ -43,8 +43,11 @@ func (n *Net) resolve(ctx context.Context, network, address string) ([]netip.Add
 	if err != nil {
 		return nil, 0, err
 	}
+	if family == 0 && len(addrs) == 1 && addrs[0] == netip.IPv6Unspecified() {
+		addrs = append(addrs, netip.IPv4Unspecified()) // as package net does for a dial to "::"
+	}
 	if len(addrs) == 0 {
-		return nil, 0, &net.AddrError{Err: "no suitable address", Addr: host}
+		return nil, 0, &net.AddrError{Err: "no suitable address found", Addr: host}
 	}
 	return addrs, uint16(port), nil
 }

@@ -16,6 +16,9 @@ import (
 // until the stack has taken its octets from the caller's slice.
 const maxPending = 64 << 10
 
+// copyBuffer is the size in octets of the buffer of ReadFrom and of WriteTo, that of io.Copy.
+const copyBuffer = 32 << 10
+
 // A TCPConn is a TCP connection. It implements net.Conn with the contract of net.TCPConn. Any number of goroutines may call its methods.
 //
 // Read and a Write that does not fit the send buffer wait for the owner of the host. Close, CloseWrite, CloseRead, the options, the
@@ -164,9 +167,10 @@ func (c *TCPConn) endWrite() error {
 	return sysError("write", err)
 }
 
-// ReadFrom sends what r has, up to its end, and returns the number of octets. It reads into the storage from which the stack takes them.
+// ReadFrom sends what r has, up to its end, and returns the number of octets. The stack takes
+// them from the buffer into which ReadFrom reads.
 func (c *TCPConn) ReadFrom(r io.Reader) (n int64, err error) {
-	buf := make([]byte, maxPending)
+	buf := make([]byte, copyBuffer)
 	for {
 		got, rerr := r.Read(buf)
 		if got > 0 {
@@ -199,7 +203,7 @@ func (c *TCPConn) send(p []byte) (int, error) {
 
 // WriteTo writes what the peer sends to w, up to the FIN, and returns the number of octets.
 func (c *TCPConn) WriteTo(w io.Writer) (n int64, err error) {
-	buf := make([]byte, maxPending)
+	buf := make([]byte, copyBuffer)
 	for {
 		got, rerr := c.read(buf)
 		if got > 0 {

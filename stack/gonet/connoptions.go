@@ -91,7 +91,7 @@ func keepAlive(cfg *tcp.Config, k net.KeepAliveConfig) {
 // SetReadBuffer sets the size of the receive buffer in octets, from tcp.MinBuffer to tcp.MaxBuffer; a size beyond them becomes the
 // nearest. By default the buffer sizes itself.
 func (c *TCPConn) SetReadBuffer(octets int) error {
-	return c.set(func(cfg *tcp.Config) { cfg.RecvBuffer = min(max(octets, tcp.MinBuffer), tcp.MaxBuffer) })
+	return bufferError(c.set(func(cfg *tcp.Config) { cfg.RecvBuffer = min(max(octets, tcp.MinBuffer), tcp.MaxBuffer) }))
 }
 
 // SetWriteBuffer sets the size of the send buffer in octets, like SetReadBuffer.
@@ -101,6 +101,14 @@ func (c *TCPConn) SetWriteBuffer(octets int) error {
 	c.mu.Lock()
 	c.room = min(c.room, n)
 	c.mu.Unlock()
+	return bufferError(err)
+}
+
+// bufferError returns the error of set as package net has it for the sizes of buffers: with the local address only.
+func bufferError(err error) error {
+	if e, ok := err.(*net.OpError); ok {
+		e.Addr, e.Source = e.Source, nil
+	}
 	return err
 }
 

@@ -74,14 +74,14 @@ func (c *TCPConn) open(now clock.Instant) bool {
 		c.dialled(sysError(call, err))
 		return false
 	}
-	c.attach(sock)
+	c.attach(sock, false)
 	return true
 }
 
-// attach makes sock the connection's socket. The caller is the owner.
-func (c *TCPConn) attach(sock *stack.TCPConn) {
+// attach makes sock the connection's socket. both is true if a listener for both families has accepted it. The caller is the owner.
+func (c *TCPConn) attach(sock *stack.TCPConn, both bool) {
 	c.sock, c.task.key = sock, c.net.newKey()
-	c.local, c.remote = net.TCPAddrFromAddrPort(sock.Local()), net.TCPAddrFromAddrPort(sock.Remote())
+	c.local, c.remote = net.TCPAddrFromAddrPort(mapped(sock.Local(), both)), net.TCPAddrFromAddrPort(mapped(sock.Remote(), both))
 	sock.OnEvent = c.serve
 }
 

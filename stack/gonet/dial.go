@@ -84,7 +84,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		}
 	}
 	if len(remotes) == 0 {
-		return fail(&net.AddrError{Err: "no suitable address", Addr: address})
+		return fail(&net.AddrError{Err: "no suitable address found", Addr: address})
 	}
 	if proto == "udp" {
 		return d.dialUDP(network, local, remotes)

@@ -13,7 +13,7 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// pair is a world of two linked hosts, a (10.0.0.1, fd00::1) and b (10.0.0.2, fd00::2), and their networks.
+// pair is a world of two linked hosts, a (10.0.0.1, 2001:db8::1) and b (10.0.0.2, 2001:db8::2), and their networks.
 type pair struct {
 	world  *lab.World
 	runner lab.Runner
@@ -51,7 +51,7 @@ func prefix4(i int) netip.Prefix {
 }
 
 func prefix6(i int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(1 + i)}), 64)
+	return netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0x20, 1: 1, 2: 0xd, 3: 0xb8, 15: byte(1 + i)}), 64)
 }
 
 // end closes the runner and checks that the world comes to rest.

@@ -10,15 +10,16 @@ import (
 // all addresses of the network's families, port 0 a free port. It returns a *TCPListener. Errors are of type *net.OpError.
 func (n *Net) Listen(network, address string) (net.Listener, error) {
 	proto, addr, only6, err := n.bindTo(network, address)
-	if err == nil && proto != "tcp" {
-		err = net.UnknownNetworkError(network)
+	resolved := err == nil
+	if resolved && proto != "tcp" {
+		err = &net.AddrError{Err: "unexpected address type", Addr: address}
 	}
 	var l *TCPListener
 	if err == nil {
 		l, err = n.listenTCP(network, addr, only6)
 	}
 	if err != nil {
-		return nil, listenError(network, addr, err, func(a netip.AddrPort) net.Addr { return net.TCPAddrFromAddrPort(a) })
+		return nil, listenError(network, addr, resolved, err, func(a netip.AddrPort) net.Addr { return net.TCPAddrFromAddrPort(a) })
 	}
 	return l, nil
 }
@@ -28,15 +29,16 @@ func (n *Net) Listen(network, address string) (net.Listener, error) {
 // *net.OpError.
 func (n *Net) ListenPacket(network, address string) (net.PacketConn, error) {
 	proto, addr, only6, err := n.bindTo(network, address)
-	if err == nil && proto != "udp" {
-		err = net.UnknownNetworkError(network)
+	resolved := err == nil
+	if resolved && proto != "udp" {
+		err = &net.AddrError{Err: "unexpected address type", Addr: address}
 	}
 	var u *UDPConn
 	if err == nil {
 		u, err = n.listenUDP(network, addr, only6)
 	}
 	if err != nil {
-		return nil, listenError(network, addr, err, func(a netip.AddrPort) net.Addr { return net.UDPAddrFromAddrPort(a) })
+		return nil, listenError(network, addr, resolved, err, func(a netip.AddrPort) net.Addr { return net.UDPAddrFromAddrPort(a) })
 	}
 	return u, nil
 }
@@ -53,7 +55,7 @@ func (n *Net) bindTo(network, address string) (proto string, addr netip.AddrPort
 	}
 	first := addrs[0]
 	for _, a := range addrs {
-		if a.Is4() {
+		if a.Is4() && !a.IsUnspecified() {
 			first = a
 			break
 		}
@@ -62,9 +64,9 @@ func (n *Net) bindTo(network, address string) (proto string, addr netip.AddrPort
 	return proto, netip.AddrPortFrom(a, port), only6, nil
 }
 
-func listenError(network string, addr netip.AddrPort, err error, convert func(netip.AddrPort) net.Addr) error {
+func listenError(network string, addr netip.AddrPort, resolved bool, err error, convert func(netip.AddrPort) net.Addr) error {
 	e := &net.OpError{Op: "listen", Net: network, Err: err}
-	if addr != (netip.AddrPort{}) {
+	if resolved {
 		e.Addr = convert(anyAddr(addr))
 	}
 	return e

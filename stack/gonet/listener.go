@@ -21,6 +21,7 @@ type TCPListener struct {
 	task    task
 	network string
 	addr    *net.TCPAddr
+	both    bool // true if the socket receives for both families
 	sock    *stack.TCPListener
 	serving bool // the owner's: true while serve runs
 
@@ -47,6 +48,7 @@ func (n *Net) listenTCP(network string, local netip.AddrPort, only6 bool) (*TCPL
 		}
 		l.task.key = n.newKey()
 		l.addr = net.TCPAddrFromAddrPort(anyAddr(l.sock.Local()))
+		l.both = !l.sock.Local().Addr().IsValid()
 		l.sock.OnEvent = l.serve
 	})
 	if err != nil {
@@ -59,6 +61,14 @@ func (n *Net) listenTCP(network string, local netip.AddrPort, only6 bool) (*TCPL
 func anyAddr(a netip.AddrPort) netip.AddrPort {
 	if !a.Addr().IsValid() {
 		return netip.AddrPortFrom(netip.IPv6Unspecified(), a.Port())
+	}
+	return a
+}
+
+// mapped returns the address of a packet at a socket, IPv4-mapped if the socket receives for both families, as Linux has it.
+func mapped(a netip.AddrPort, both bool) netip.AddrPort {
+	if both {
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr().As16()).WithZone(a.Addr().Zone()), a.Port())
 	}
 	return a
 }
@@ -85,7 +95,7 @@ func (l *TCPListener) serve(now clock.Instant) {
 		c := l.net.newTCP(l.network)
 		cfg := sock.Config()
 		c.options = &cfg
-		c.attach(sock)
+		c.attach(sock, l.both)
 		c.room = sock.Writable()
 		c.notice() // the peer may have closed or reset the connection already
 		l.accepts.list[0].value = c
@@ -164,7 +174,7 @@ func (l *TCPListener) SetDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return l.opError("set", net.ErrClosed)
+		return net.ErrClosed // bare, as in package net
 	}
 	l.deadline.set(t, &l.mu, func() { l.accepts.finishAll(os.ErrDeadlineExceeded) })
 	return nil

@@ -84,11 +84,11 @@ func notFound(name string) error {
 
 // lookup returns the addresses of a name or literal of a family, 0 for both. The list is empty if the name has none of that family.
 func (r *Resolver) lookup(ctx context.Context, family int, host string) ([]netip.Addr, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, contextError(err)
-	}
 	if a, err := netip.ParseAddr(host); err == nil {
 		return only([]netip.Addr{a.Unmap()}, family), nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, contextError(err)
 	}
 	if host == "" {
 		return nil, notFound(host)

@@ -33,6 +33,7 @@ type UDPConn struct {
 	network       string // udp, udp4 or udp6
 	local, remote *net.UDPAddr
 	peer          netip.AddrPort // of a connected socket
+	both          bool           // true if the socket receives for both families
 	sock          *stack.UDPConn
 	serving       bool // the owner's: true while serve runs
 	left          bool // the owner's: true after the owner has closed the socket
@@ -69,6 +70,7 @@ func (n *Net) openUDP(network, call string, peer netip.AddrPort, want string, op
 		}
 		u.task.key = n.newKey()
 		u.local = net.UDPAddrFromAddrPort(anyAddr(u.sock.Local()))
+		u.both = !u.sock.Local().Addr().IsValid()
 		if peer.IsValid() {
 			u.remote = net.UDPAddrFromAddrPort(u.sock.Remote())
 		}
@@ -113,19 +115,24 @@ func (u *UDPConn) serve(now clock.Instant) {
 	}
 	for len(u.in.list) > 0 {
 		r := u.in.list[0]
+		if u.err != nil && u.peer.IsValid() {
+			r.err, u.err = u.err, nil
+			u.in.finish(sysError("read", r.err))
+			continue
+		}
 		n, from, err := u.sock.Recv(r.p)
 		switch {
-		case u.err != nil && u.peer.IsValid():
-			err, u.err = u.err, nil
-			u.in.finish(sysError("read", err))
 		case n >= 0:
-			r.n, r.value = n, from
+			r.n, r.value = n, mapped(from, u.both)
 			u.in.finish(nil)
 		case err != nil && (u.peer.IsValid() || errors.Is(err, stack.ErrClosed)):
 			u.in.finish(sysError("read", err))
 		case err == nil:
 			return
 		}
+	}
+	if u.peer.IsValid() && u.err == nil && u.sock.NextLen() < 0 {
+		_, _, u.err = u.sock.Recv(nil) // an ICMP error, for the next call
 	}
 }
 
@@ -147,8 +154,16 @@ func (u *UDPConn) serveWrites(now clock.Instant) {
 			err = nil
 		}
 		r.n = len(r.p)
-		u.out.finish(sysError("write", err))
+		u.out.finish(sysError(sendCall(to), err))
 	}
+}
+
+// sendCall is the system call that package net uses for a datagram to the destination, or to the peer if it is zero.
+func sendCall(to netip.AddrPort) string {
+	if to.IsValid() {
+		return "sendto"
+	}
+	return "write"
 }
 
 // receive waits for a datagram, copies it into p, cut to the length of p, and returns its source.
@@ -188,9 +203,9 @@ func (u *UDPConn) send(p []byte, to netip.AddrPort) (int, error) {
 	case u.out.deadline.expired:
 		err = os.ErrDeadlineExceeded
 	case u.err != nil && (u.peer.IsValid() || u.errTo == to):
-		err, u.err = sysError("write", u.err), nil
+		err, u.err = sysError(sendCall(to), u.err), nil
 	case len(p) > most:
-		err = os.NewSyscallError("write", syscall.EMSGSIZE)
+		err = os.NewSyscallError(sendCall(to), syscall.EMSGSIZE)
 	}
 	if err != nil {
 		u.mu.Unlock()

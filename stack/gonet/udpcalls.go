@@ -1,6 +1,7 @@
 package gonet
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -39,7 +40,7 @@ func (u *UDPConn) ReadFromUDP(p []byte) (int, *net.UDPAddr, error) {
 	return n, net.UDPAddrFromAddrPort(from), nil
 }
 
-// ReadFromUDPAddrPort is ReadFrom, and allocates nothing for the source. An IPv4 source is never IPv4-mapped.
+// ReadFromUDPAddrPort is ReadFrom with the source as a netip.AddrPort. At a socket of both families an IPv4 source is IPv4-mapped.
 func (u *UDPConn) ReadFromUDPAddrPort(p []byte) (int, netip.AddrPort, error) {
 	n, from, err := u.receive(p)
 	return n, from, u.opError("read", err, u.RemoteAddr())
@@ -69,12 +70,12 @@ func (u *UDPConn) WriteToUDP(p []byte, to *net.UDPAddr) (int, error) {
 		if u.peer.IsValid() {
 			return 0, u.opError("write", net.ErrWriteToConnected, nil)
 		}
-		return 0, u.opError("write", &net.AddrError{Err: "missing address"}, nil)
+		return 0, u.opError("write", errMissingAddress, nil)
 	}
 	return u.writeTo(p, to.AddrPort(), to)
 }
 
-// WriteToUDPAddrPort is WriteTo, and allocates nothing for the destination.
+// WriteToUDPAddrPort is WriteTo with the destination as a netip.AddrPort.
 func (u *UDPConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error) {
 	return u.writeTo(p, to, nil)
 }
@@ -84,20 +85,18 @@ func (u *UDPConn) writeTo(p []byte, to netip.AddrPort, addr net.Addr) (int, erro
 		addr = addrPortAddr(to)
 	}
 	a := to.Addr().Unmap()
+	if !a.IsValid() || a.IsUnspecified() {
+		a = loopback(u.network != "udp6" && !a.Is6())
+	}
 	switch {
 	case u.peer.IsValid():
 		return 0, u.opError("write", net.ErrWriteToConnected, addr)
-	case !a.IsValid():
-		return 0, u.opError("write", &net.AddrError{Err: "missing address"}, addr)
 	case u.network == "udp4" && !a.Is4():
 		return 0, u.opError("write", &net.AddrError{Err: "non-IPv4 address", Addr: a.String()}, addr)
 	case u.network == "udp6" && a.Is4():
 		return 0, u.opError("write", &net.AddrError{Err: "non-IPv6 address", Addr: a.String()}, addr)
 	case to.Port() == 0:
 		return 0, u.opError("write", os.NewSyscallError("sendto", syscall.EINVAL), addr)
-	}
-	if a.IsUnspecified() {
-		a = loopback(a.Is4())
 	}
 	n, err := u.send(p, netip.AddrPortFrom(a, to.Port()))
 	return n, u.opError("write", err, addr)
@@ -111,6 +110,9 @@ func (addrPortAddr) Network() string { return "udp" }
 
 // String returns the address and port.
 func (a addrPortAddr) String() string { return netip.AddrPort(a).String() }
+
+// errMissingAddress is the error of a write without a destination.
+var errMissingAddress = errors.New("missing address")
 
 // loopback returns the family's address of the host itself, to which package net sends what is for the unspecified address.
 func loopback(v4 bool) netip.Addr {

@@ -174,6 +174,16 @@ func TestLikePackageNet(t *testing.T) {
 	if len(got.keys) != len(want.keys) {
 		t.Errorf("%d observations, want %d", len(got.keys), len(want.keys))
 	}
+	doc, err := os.ReadFile("../../docs/go.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, why := range differences {
+		if row := fmt.Sprintf("| %s | %s |", key, why); !strings.Contains(string(doc), row) {
+			t.Errorf("docs/go.md has no row %s", row)
+		}
+	}
+	t.Logf("%d observations", len(want.keys))
 }
 
 func systemOf(n *gonet.Net) system {

@@ -139,9 +139,12 @@ func (o *observer) connectedUDP() {
 		n, err := c.Read(buf)
 		o.result("blocked read, port unreachable", n, err)
 	})
-	c.Write([]byte("x"))
-	time.Sleep(settle)
-	n, err = c.Write([]byte("x"))
+	for range 100 { // until the answer to a datagram before has arrived
+		if n, err = c.Write([]byte("x")); err != nil {
+			break
+		}
+		time.Sleep(settle / 4)
+	}
 	o.result("write after port unreachable", n, err)
 	c.Close()
 	n, err = c.Write([]byte("x"))

@@ -9,9 +9,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"smolsh/stack/clock"
+	"smolsh/stack/gonet"
 	"smolsh/stack/lab"
 )
 
@@ -208,6 +210,36 @@ func TestSilentPeer(t *testing.T) {
 	})
 }
 
+// TestAbortAllEndsTheCalls: when the owner ends all sockets of a host, as in a crash, every blocked call on them returns an error.
+func TestAbortAllEndsTheCalls(t *testing.T) {
+	bubble(t, lab.LinkConfig{}, func(t *testing.T, p *pair) {
+		c, s := p.connect(t, "tcp")
+		l, err := p.a.Listen("tcp", ":80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := p.a.ListenPacket("udp", ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends := make(chan error, 4)
+		go func() { _, err := c.Read(make([]byte, 1)); ends <- err }()
+		go func() { _, err := c.Write(make([]byte, 32<<20)); ends <- err }()
+		go func() { _, err := l.Accept(); ends <- err }()
+		go func() { _, _, err := u.ReadFrom(make([]byte, 1)); ends <- err }()
+		time.Sleep(time.Second)
+		p.runner.Do(func(now clock.Instant) { p.hosts[0].AbortAll(now) })
+		for range 4 {
+			if err := <-ends; err == nil {
+				t.Error("a call returned no error")
+			}
+		}
+		for _, k := range []io.Closer{c, s, l, u} {
+			k.Close()
+		}
+	})
+}
+
 // BenchmarkConnections opens and closes 10,000 connections, and fails if goroutines or sockets are left.
 func BenchmarkConnections(b *testing.B) {
 	for b.Loop() {
@@ -234,4 +266,46 @@ func BenchmarkStream(b *testing.B) {
 		}
 	}
 	c.Close()
+}
+
+// TestCloseKeepsWhatWasWritten: octets that Write has accepted and that no longer fit the send buffer are sent after Close. If the peer
+// does not read them, the connection ends after a minute.
+func TestCloseKeepsWhatWasWritten(t *testing.T) {
+	bubble(t, lab.LinkConfig{Delay: time.Millisecond}, func(t *testing.T, p *pair) {
+		shrinkAndClose := func(c *gonet.TCPConn) {
+			p.runner.Do(func(clock.Instant) { // so that the calls come before the owner's next turn
+				if n, err := c.Write(make([]byte, 60_000)); n != 60_000 || err != nil {
+					t.Errorf("write: %d, %v", n, err)
+				}
+				c.SetWriteBuffer(1024)
+				c.Close()
+			})
+		}
+		c, s := p.connect(t, "tcp")
+		shrinkAndClose(c)
+		if n, err := io.Copy(io.Discard, s); n != 60_000 || err != nil {
+			t.Errorf("%d octets arrived, %v", n, err)
+		}
+		s.Close()
+		time.Sleep(time.Second)
+		if n := p.sockets(); n != 0 {
+			t.Errorf("%d sockets left", n)
+		}
+
+		c, s = p.connect(t, "tcp")
+		s.SetReadBuffer(4096)
+		synctest.Wait()
+		shrinkAndClose(c)
+		time.Sleep(10 * time.Second)
+		if n := p.sockets(); n != 2 {
+			t.Errorf("%d sockets after ten seconds, want 2", n)
+		}
+		time.Sleep(3 * time.Minute)
+		p.runner.Do(func(now clock.Instant) {
+			if n := len(p.hosts[0].SocketInfos(now)); n != 0 {
+				t.Errorf("%d sockets left at the writer", n)
+			}
+		})
+		s.Close()
+	})
 }

@@ -87,6 +87,11 @@ func (l *TCPListener) serve(now clock.Instant) {
 		l.sock.Close(now)
 		return
 	}
+	if l.sock.Closed() { // by the host itself, whose owner has closed all sockets
+		l.closed = true
+		l.accepts.finishAll(net.ErrClosed)
+		return
+	}
 	for len(l.accepts.list) > 0 {
 		sock := l.sock.Accept()
 		if sock == nil {

@@ -1,6 +1,7 @@
 package gonet
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -28,33 +30,29 @@ var (
 	errTimedOut = errors.New("i/o timeout")
 )
 
-// ask returns the addresses of a name that the DNS servers know, of one family or, if family is 0, of both: an A and an AAAA question,
-// each in turn.
+// ask returns the addresses of a name that the DNS servers know, of one family or, if family is 0, of both. It asks for both at once, and
+// waits for both answers. Deviates: RFC 8305 §3 begins to connect 50 ms after the first of them.
 func (r *Resolver) ask(ctx context.Context, family int, host string) ([]netip.Addr, error) {
 	name, err := dnsmessage.NewName(strings.TrimSuffix(host, ".") + ".")
 	if err != nil || !isDomain(host) {
 		return nil, notFound(host)
 	}
-	var addrs []netip.Addr
-	var first error
-	for _, q := range [...]struct {
-		family int
-		typ    dnsmessage.Type
-	}{{6, dnsmessage.TypeAAAA}, {4, dnsmessage.TypeA}} {
-		if family != 0 && family != q.family {
-			continue
-		}
-		list, err := r.question(ctx, dnsmessage.Question{Name: name, Type: q.typ, Class: dnsmessage.ClassINET})
-		addrs = append(addrs, list...)
-		if err != nil && first == nil {
-			first = err
+	var lists [2][]netip.Addr
+	var errs [2]error
+	var both sync.WaitGroup
+	for k, typ := range [...]dnsmessage.Type{dnsmessage.TypeAAAA, dnsmessage.TypeA} {
+		if family == 0 || (family == 4) == (typ == dnsmessage.TypeA) {
+			both.Go(func() {
+				lists[k], errs[k] = r.question(ctx, dnsmessage.Question{Name: name, Type: typ, Class: dnsmessage.ClassINET})
+			})
 		}
 	}
-	switch {
-	case len(addrs) > 0:
+	both.Wait()
+	if addrs := append(lists[0], lists[1]...); len(addrs) > 0 {
 		return addrs, nil
-	case first != nil:
-		return nil, first
+	}
+	if err := cmp.Or(errs[0], errs[1]); err != nil {
+		return nil, err
 	}
 	return nil, notFound(host)
 }

@@ -74,7 +74,7 @@ func (n *Net) openUDP(network, call string, peer netip.AddrPort, want string, op
 		if peer.IsValid() {
 			u.remote = net.UDPAddrFromAddrPort(u.sock.Remote())
 		}
-		u.sock.OnEvent = u.serve
+		u.sock.OnEvent, u.sock.OnClose = u.serve, u.lost
 	})
 	if err != nil {
 		return nil, sysError(call, err)
@@ -109,7 +109,7 @@ func (u *UDPConn) serve(now clock.Instant) {
 	u.serveWrites(now)
 	if u.closed {
 		u.left = true
-		u.sock.OnEvent = nil
+		u.sock.OnEvent, u.sock.OnClose = nil, nil
 		u.sock.Close()
 		return
 	}
@@ -125,7 +125,7 @@ func (u *UDPConn) serve(now clock.Instant) {
 		case n >= 0:
 			r.n, r.value = n, mapped(from, u.both)
 			u.in.finish(nil)
-		case err != nil && (u.peer.IsValid() || errors.Is(err, stack.ErrClosed)):
+		case err != nil && u.peer.IsValid():
 			u.in.finish(sysError("read", err))
 		case err == nil:
 			return
@@ -133,6 +133,23 @@ func (u *UDPConn) serve(now clock.Instant) {
 	}
 	if u.peer.IsValid() && u.err == nil && u.sock.NextLen() < 0 {
 		_, _, u.err = u.sock.Recv(nil) // an ICMP error, for the next call
+	}
+}
+
+// lost ends the blocked calls after the owner has closed all sockets of the host.
+func (u *UDPConn) lost() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.left = true
+	u.close()
+}
+
+// close ends the blocked calls. The caller holds the lock.
+func (u *UDPConn) close() {
+	u.closed = true
+	for _, h := range [...]*half{&u.in, &u.out} {
+		h.deadline.set(time.Time{}, nil, nil)
+		h.finishAll(net.ErrClosed)
 	}
 }
 
@@ -256,11 +273,7 @@ func (u *UDPConn) Close() error {
 		u.mu.Unlock()
 		return u.opError("close", net.ErrClosed, u.RemoteAddr())
 	}
-	u.closed = true
-	for _, h := range [...]*half{&u.in, &u.out} {
-		h.deadline.set(time.Time{}, nil, nil)
-		h.finishAll(net.ErrClosed)
-	}
+	u.close()
 	u.mu.Unlock()
 	u.net.submit(&u.task)
 	return nil

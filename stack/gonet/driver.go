@@ -105,6 +105,18 @@ func (d *Driver) tell() {
 	}
 }
 
+// call runs a function that was posted. Its panic is passed to World.OnPanic; if that is not set, it ends the program.
+func (d *Driver) call(fn func(now clock.Instant), now clock.Instant) {
+	if d.world.OnPanic != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				d.world.OnPanic(&lab.Panic{Panic: crash.Caught(v), Doing: "ran a program's call", Now: now})
+			}
+		}()
+	}
+	fn(now)
+}
+
 // run is the goroutine that owns the world.
 func (d *Driver) run() {
 	defer close(d.done)
@@ -121,7 +133,7 @@ func (d *Driver) run() {
 		for i, fn := range list {
 			list[i] = nil
 			d.world.Called()
-			fn(now)
+			d.call(fn, now)
 		}
 		more := d.world.Turn(now)
 		switch {

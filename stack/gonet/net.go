@@ -112,8 +112,16 @@ func (n *Net) turn(now clock.Instant) {
 		slices.SortFunc(list, compareTasks)
 	}
 	n.mu.Unlock()
-	for i, t := range list {
-		list[i] = nil
+	next := 0
+	defer func() {
+		for _, t := range list[next:] { // after a panic of the stack, for a later turn
+			n.submit(t)
+		}
+	}()
+	for next < len(list) {
+		t := list[next]
+		list[next] = nil
+		next++
 		t.run(now)
 	}
 	n.spare = list[:0]
@@ -129,12 +137,16 @@ func compareTasks(a, b *task) int {
 	return cmp.Or(cmp.Compare(a.key.want, b.key.want), cmp.Compare(a.call, b.call))
 }
 
-// do makes the owner run fn and waits for it. want tells calls of the same turn apart; see taskKey.
+// do makes the owner run fn and waits for it. want tells calls of the same turn apart; see taskKey. If fn panics, so does do.
 func (n *Net) do(want string, fn func(now clock.Instant)) {
-	done := make(chan struct{})
+	done := make(chan bool, 1)
 	n.submit(&task{key: taskKey{want: want}, run: func(now clock.Instant) {
-		defer close(done)
+		returned := false
+		defer func() { done <- returned }()
 		fn(now)
+		returned = true
 	}})
-	<-done
+	if !<-done {
+		panic("gonet: " + want + ": the stack of host " + n.host.Name() + " panicked")
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"smolsh/stack"
+	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
 )
 
@@ -36,6 +37,7 @@ type TCPConn struct {
 	left    bool           // true after the owner has ended the socket, for Close
 	again   bool           // true if the socket has changed while serve ran
 	fin     bool           // true after the peer's FIN
+	orphan  *lab.Event     // the end of a closed connection whose octets wait; nil for most
 
 	mu      sync.Mutex
 	in      half

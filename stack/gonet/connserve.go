@@ -11,8 +11,8 @@ import (
 	"smolsh/stack/tcp"
 )
 
-// orphanTimeout is the time for which the octets of a closed connection may wait for the send buffer, where other connections have
-// taken the memory that the buffer had.
+// orphanTimeout is the time for which the octets of a closed connection may wait for the send buffer, if the buffer has shrunk since
+// Write accepted them. Other connections may have taken its memory.
 const orphanTimeout = time.Minute
 
 // dialing is the part of a connection that is being opened.
@@ -203,7 +203,9 @@ func (c *TCPConn) serveClose(now clock.Instant) {
 	case c.linger == 0, c.dial != nil && c.dial.done != nil:
 		c.sock.Abort(now)
 	case len(c.pending) > 0:
-		c.limitTime(now, orphanTimeout)
+		if c.orphan == nil {
+			c.orphan = c.net.runner.World().At(now.Add(orphanTimeout), c.giveUp)
+		}
 		return
 	default:
 		if c.linger > 0 {
@@ -212,10 +214,22 @@ func (c *TCPConn) serveClose(now clock.Instant) {
 		c.sock.Close(now)
 	}
 	c.left, c.again, c.pending = true, false, nil
+	if c.orphan != nil {
+		c.orphan.Stop()
+	}
 	if c.dial != nil {
 		c.dial.done = nil
 	}
 	c.sock.OnEvent = nil
+}
+
+// giveUp ends a closed connection whose octets have waited for the send buffer for too long, though the peer is alive: its window may
+// be closed for ever.
+func (c *TCPConn) giveUp(now clock.Instant) {
+	c.mu.Lock()
+	c.linger = 0
+	c.mu.Unlock()
+	c.serve(now)
 }
 
 // limitTime bounds the time for which sent octets may stay unacknowledged.

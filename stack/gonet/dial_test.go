@@ -92,6 +92,38 @@ func (p *pair) silence6() {
 	})
 }
 
+// TestFamiliesInTurn: a dial to a name with several addresses of each family tries the families in turn (RFC 8305 §4).
+func TestFamiliesInTurn(t *testing.T) {
+	bubble(t, lab.LinkConfig{Delay: 10 * time.Millisecond}, func(t *testing.T, p *pair) {
+		var err error
+		p.runner.Do(func(clock.Instant) {
+			_, err = p.hosts[0].Lab().AddHost(lab.HostConfig{Name: "many", Addrs: []netip.Prefix{
+				netip.MustParsePrefix("2001:db8::a/64"), netip.MustParsePrefix("2001:db8::b/64"), prefix4(1)}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.runner.Do(func(now clock.Instant) {
+			for _, a := range []string{"2001:db8::a", "2001:db8::b"} {
+				if err := p.hosts[0].Ports()[0].Iface().AddNeighbor(now, netip.MustParseAddr(a), [6]byte{2, 0, 0, 0, 0, 99}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		go acceptAndClose(listen(t, p.b, "tcp4", ":80"))
+		began := time.Now()
+		c, err := p.a.Dial("tcp", "many:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if took := time.Since(began); took < 250*time.Millisecond || took > 400*time.Millisecond {
+			t.Errorf("the dial took %v, so the IPv4 address was not the second", took)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
 // TestFailureBeginsTheNextAttempt: an attempt that fails at once does not delay the next one, and the error of a dial is that of the
 // first attempt.
 func TestFailureBeginsTheNextAttempt(t *testing.T) {

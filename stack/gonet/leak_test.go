@@ -294,6 +294,10 @@ func TestCloseKeepsWhatWasWritten(t *testing.T) {
 
 		c, s = p.connect(t, "tcp")
 		s.SetReadBuffer(4096)
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		c.Write(make([]byte, 2<<20)) // fills the peer's window and the send buffer
+		c.SetWriteDeadline(time.Time{})
+		c.SetWriteBuffer(4 << 20)
 		synctest.Wait()
 		shrinkAndClose(c)
 		time.Sleep(10 * time.Second)

@@ -83,6 +83,8 @@ var layers = []struct {
 	{"stack/lab", layer{inside: "stack/crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
 	{"stack/lab/live", layer{inside: "stack/crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/raw phy/tap phy/tap/taptest"}},
+	{"stack/gonet", layer{inside: "stack/crash stack/lab stack stack/clock stack/tcp", outside: "golang.org/x/net/dns/dnsmessage",
+		tests: "stack/lab/live"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
 	{"script/difference", layer{outside: "go.starlark.net"}},
 	{"script/testcase", layer{outside: "go.starlark.net"}},
@@ -133,11 +135,11 @@ const coreStd = `bytes cmp container/heap container/list container/ring crypto/h
 	encoding/binary encoding/hex errors fmt hash/crc32 hash/fnv io iter maps math math/bits math/rand/v2 net/netip
 	slices sort strconv strings time unicode unicode/utf8`
 
-// isCore reports whether a package is of the core: all of stack except the package with the wall clock, and the fault rules, which
-// every simulated link uses.
+// isCore reports whether a package is of the core: all of stack except the packages with the wall clock and for Go programs, and the
+// fault rules, which every simulated link uses.
 func isCore(pkg string) bool {
 	switch pkg {
-	case "stack/lab/live", "stack/crash": // the wall clock's Runner; the stack traces of panics
+	case "stack/lab/live", "stack/crash", "stack/gonet": // the wall clock's Runner; the stack traces of panics; package net on a host
 		return false
 	}
 	return pkg == "stack" || strings.HasPrefix(pkg, "stack/") || pkg == "phy/fault"

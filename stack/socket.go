@@ -15,6 +15,7 @@ import (
 type socket struct {
 	Signal  Signal                  // fired when a datagram or an error has arrived
 	OnEvent func(now clock.Instant) // called with Signal, for a consumer on the owner's goroutine; may be nil
+	OnClose func()                  // called when the socket is closed, on the owner's goroutine; may be nil
 
 	host         *Host
 	id           uint64
@@ -95,6 +96,9 @@ func (s *socket) closeSocket() bool {
 	s.queue.drop()
 	s.host.sockets.open--
 	s.Signal.Fire()
+	if s.OnClose != nil {
+		s.OnClose()
+	}
 	return true
 }
 

@@ -119,6 +119,9 @@ func (l *TCPListener) Pending() int { return l.accept.n }
 // Backlog returns the number of connections that may wait for Accept.
 func (l *TCPListener) Backlog() int { return l.backlog }
 
+// Closed reports whether the listener was closed.
+func (l *TCPListener) Closed() bool { return l.closed }
+
 // Close stops listening and resets the connections that were not accepted.
 func (l *TCPListener) Close(now clock.Instant) {
 	if l.closed {

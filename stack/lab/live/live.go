@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"smolsh/stack/clock"
+	"smolsh/stack/crash"
 	"smolsh/stack/lab"
 )
 
@@ -62,6 +63,23 @@ func (r *runner) Do(fn func(now clock.Instant)) {
 	if fail != nil {
 		panic(fail)
 	}
+}
+
+// Post makes the loop's goroutine run fn, and does not wait. Functions run in the order of the calls. After Close, Post runs fn
+// on the caller's goroutine. A panic of fn is passed to World.OnPanic; if that is not set, the panic ends the program.
+func (r *runner) Post(fn func(now clock.Instant)) {
+	c := &call{fn: fn, done: make(chan struct{}, 1), posted: true}
+	if !r.box.post(c) {
+		r.Do(fn)
+	}
+}
+
+// postFailed reports the panic of a function that was posted. It is called on the loop's goroutine.
+func (r *runner) postFailed(fail *crash.Panic) {
+	if r.world.OnPanic == nil {
+		panic(fail)
+	}
+	r.world.OnPanic(&lab.Panic{Panic: fail, Doing: "ran a program's call", Now: r.world.Now()})
 }
 
 // tell makes the loop's goroutine run fn. A device's own goroutine calls tell. It does nothing after the loop has

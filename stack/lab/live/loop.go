@@ -131,6 +131,9 @@ func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
 		l.world.Called()
 		c.run(now)
 		l.taken[i] = nil
+		if c.posted && c.fail != nil {
+			l.postFailed(c.fail)
+		}
 		c.done <- struct{}{}
 	}
 	return calls, closed

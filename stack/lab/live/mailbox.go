@@ -18,6 +18,8 @@ type call struct {
 	fn   func(now clock.Instant)
 	fail *crash.Panic  // panic of fn, nil if fn returned
 	done chan struct{} // has room for one value, so that the loop never waits
+
+	posted bool // true if nobody waits for done
 }
 
 // run runs the call. It recovers a panic, which is passed to the caller, and the loop continues.

@@ -273,7 +273,7 @@ func (s *sender) explain(p *probe, err error) error {
 	i := p.out.route.Iface
 	switch {
 	case errors.Is(err, stack.ErrTooBig) && i != nil:
-		return fmt.Errorf("%w: it has %d octets, and %s takes %d of IP", err, len(p.out.packet.Octets), i.Name(), i.MTU())
+		return fmt.Errorf("%w: it has %d octets, and %s takes %d of IP: send(fragment(p)), or less data", err, len(p.out.packet.Octets), i.Name(), i.MTU())
 	case errors.Is(err, stack.ErrNotBound):
 		return errors.New("several interfaces have frames: say dev=")
 	case errors.Is(err, stack.ErrNoFrames) && i != nil:

@@ -84,6 +84,9 @@ fields("tcp") | without quotes and in capital letters: TCP
 fields(tcp) | in capital letters: TCP
 trace(icmp) | in quotes: "icmp"
 trace(Tcp) | did you mean TCP?
+Raw(load="x") | Raw("data")
+a, u = sr([IP(dst="192.168.69.100")/ICMP()]) | r.answered and r.unanswered
+IP("192.168.69.100") | IP(dst="192.168.69.100")
 sniff(icmp, count=1) | in quotes: "icmp"
 serve(tcp, 7, echo) | in quotes: "tcp"
 trace(off) | trace(False)

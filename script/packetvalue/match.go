@@ -266,9 +266,37 @@ func Differences(pt *Pattern, p *Value) []string {
 			lines = append(lines, fmt.Sprintf("%s: want %s, got %s", attr, diff.Layer.Protocol.Name, strings.Join(have, "/")))
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("%s.%s: want %s, got %s", attr, diff.Field.Name, said(diff.Field, diff.Layer.Value(diff.Field)), said(diff.Field, diff.Got)))
+		want, got := diff.Layer.Value(diff.Field), diff.Got
+		text := fmt.Sprintf("%s.%s: want %s, got %s", attr, diff.Field.Name, said(diff.Field, want), said(diff.Field, got))
+		lines = append(lines, text+whereDiffer(want, got))
 	}
 	return lines
+}
+
+// farDiffer is the first octet at which whereDiffer says where values differ. Both are shown up to there.
+const farDiffer = 32
+
+// whereDiffer says from which octet on two values of octets differ, "" for other values and for a difference that is seen at once.
+func whereDiffer(want, got any) string {
+	w, ok := want.([]byte)
+	g, ok2 := got.([]byte)
+	if !ok || !ok2 {
+		return ""
+	}
+	at := 0
+	for at < len(w) && at < len(g) && w[at] == g[at] {
+		at++
+	}
+	if at < farDiffer {
+		return ""
+	}
+	octet := func(b []byte) string {
+		if at == len(b) {
+			return "the end"
+		}
+		return fmt.Sprintf("%#02x", b[at])
+	}
+	return fmt.Sprintf(" (octet %d: want %s, got %s; %d and %d octets)", at, octet(w), octet(g), len(w), len(g))
 }
 
 // said describes a field's value in a line.

@@ -89,6 +89,7 @@ var dialect = rules(
 	"", `^(?:func|function|fn|sub|proc)\s+\w`, `def f(x): return x + 1`,
 	"", `^(?:let|var|const|auto|int|my|set|local)\s+\w+\s*=`, `x = 1, without a word before it`,
 	"", `^(?:export|declare|alias|unset)\s`, `x = 1; the system's shell has !export`,
+	"got load, want", `\b(Raw|Padding)\(load\b`, `Raw("data"): load is a word of the language`,
 	"not an identifier", `\.load\b`, `p.payload, or getattr(p.raw, "load"): load is a word of the language`,
 	"want ':'", `\{[^:{}]*\}`, `set([1, 2]), or a list [1, 2]`,
 	"", `^[A-Z_]+=\S*\s+\w`, `sh("…").out, or ! before the line at the prompt, for the system's shell`,

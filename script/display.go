@@ -85,7 +85,7 @@ func (s *Session) displayStruct(v *starlarkstruct.Struct) (text string, ok bool)
 	if width <= 0 {
 		width = structWidth
 	}
-	names := s.fieldOrder(v)
+	names, blocks := s.blocks(v, s.fieldOrder(v))
 	values := make([]string, len(names))
 	name, total, widest := 0, len("struct()"), 0
 	for i, n := range names {
@@ -97,7 +97,7 @@ func (s *Session) displayStruct(v *starlarkstruct.Struct) (text string, ok bool)
 		name, widest = max(name, screen.Width(n)), max(widest, screen.Width(values[i]))
 		total += screen.Width(n) + screen.Width(values[i]) + len(` = "", `)
 	}
-	if total <= width {
+	if total <= width && blocks == "" {
 		return "", false
 	}
 	cols := 1
@@ -118,7 +118,30 @@ func (s *Session) displayStruct(v *starlarkstruct.Struct) (text string, ok bool)
 			*line += head + values[i]
 		}
 	}
-	return strings.Join(lines, "\n"), true
+	return strings.TrimPrefix(strings.Join(lines, "\n")+blocks, "\n"), true
+}
+
+// blocks returns the names of a struct's fields without those that are tables or lists of packets, and the text of these below each other,
+// each below its name.
+func (s *Session) blocks(v *starlarkstruct.Struct, names []string) (rest []string, text string) {
+	for _, n := range names {
+		field, _ := v.Attr(n)
+		shown := ""
+		switch x := field.(type) {
+		case *table.Table:
+			if x.Len() > 0 {
+				shown = s.displayTable(x)
+			}
+		case *starlark.List:
+			shown, _ = s.packetLines(x)
+		}
+		if shown == "" {
+			rest = append(rest, n)
+			continue
+		}
+		text += "\n" + n + ":\n" + shown
+	}
+	return rest, text
 }
 
 // displayField returns the text of a struct's field: a string without quotes, and times of a connection's variables with their units.

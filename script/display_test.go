@@ -87,3 +87,12 @@ func TestFoldedValues(t *testing.T) {
 		t.Errorf("printed\n%s\nwant\n%s", s.out.String(), want)
 	}
 }
+
+// TestBlocks: tables and packets in a struct stand below their names, in lines of their own.
+func TestBlocks(t *testing.T) {
+	got := shown(t, `r = sr([IP(dst="192.168.69.100")/TCP(dport=7), IP(dst="192.168.69.100")/UDP(dport=99)], timeout=1)`, `struct(answered=r.answered, n=1, unanswered=[Ether()])`)
+	head, rest, _ := strings.Cut(got, "\nanswered:\n")
+	if head != "n  1" || !strings.Contains(rest, "\nunanswered:\n") || strings.Contains(got, `\n`) || strings.Count(rest, "Flags [S.]") != 1 {
+		t.Errorf("shown\n%s", got)
+	}
+}

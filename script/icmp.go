@@ -23,7 +23,7 @@ func icmpBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "icmp.bind", Sig: "id=0", Kinds: "int:0..65535", Args: "id: an identifier (0 chooses one)", Result: "icmp_socket",
 			Doc: "Receive replies and errors with this identifier.", Example: open + `i.id`, See: "ping", Fn: icmpBind},
-		{Name: "icmp.listen", Sig: "udp", Kinds: "port", Args: "udp: a local UDP port", Result: "icmp_socket",
+		{Name: "icmp.listen", Beside: true, Sig: "udp", Kinds: "port", Args: "udp: a local UDP port", Result: "icmp_socket",
 			Doc: "Receive ICMP errors about datagrams sent from a UDP port.", Example: `icmp.listen(udp=6969)`, Fn: icmpListen},
 		{Name: "icmp_socket.send", Sig: "data, to, ttl=64, df=False", Kinds: "data ip int:1..255 bool", Args: "data: the message, which starts with its type; to: an IP address; ttl: time to live; df: whether to set DF, which forbids fragments", Result: "int",
 			Doc: "Send an ICMP message; the checksum is filled in.", Example: open + send, Fn: icmpSend},

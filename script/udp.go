@@ -51,7 +51,7 @@ func udpBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "udp.bind", Sig: "port=0, addr=None, v6only=False", Kinds: "port ip bool", Result: "udp_socket",
 			Doc: "Bind a UDP socket to a port.", Example: `udp.bind(6969).port`, See: "udp_socket.send, serve", Fn: udpBind},
-		{Name: "udp.connect", Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "udp_socket",
+		{Name: "udp.connect", Beside: true, Hint: portHint, Sig: "endpoint, local=None", Kinds: "endpoint any", Result: "udp_socket",
 			Doc: "Connect a UDP socket to one peer, from which alone it receives.", Example: open + `u.send("hi"); u.recv().data`, Fn: udpConnect},
 		{Name: "udp_socket.send", Sig: "data, to=None", Kinds: "data endpoint", Result: "int",
 			Doc: "Send a datagram; a socket that is not connected needs to=.", Example: open + `u.send("hi")`, Fn: udpSend},

@@ -3,6 +3,7 @@ package packetvalue
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -91,6 +92,9 @@ func unknownField(p *packet.Protocol, name string) error {
 		if q != p && q.Is(p) && q.Field(name) != nil {
 			return fmt.Errorf("%s has no field %s; %s has one", p.Name, name, q.Name)
 		}
+	}
+	if strings.Contains(p.Name, ".") { // an entry of a list
+		return fmt.Errorf("an entry of %s has no field %s; it has %s", p.Name, name, strings.Join(names, ", "))
 	}
 	return fmt.Errorf("%s has no field %s; fields(%s) lists its fields", p.Name, name, p.Name)
 }

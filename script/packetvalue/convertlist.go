@@ -315,6 +315,7 @@ func (c converter) plainValue(v starlark.Value) (any, error) {
 		if n, ok := v.Uint64(); ok {
 			return n, nil
 		}
+		return nil, fmt.Errorf("%s.%s: numbers in it are from 0 on, got %v", c.of.Name, c.f.Name, v)
 	case starlark.String:
 		return string(v), nil
 	case starlark.Bytes:

@@ -69,6 +69,7 @@ var (
 func (n *Net) newTCP(network string) *TCPConn {
 	c := &TCPConn{net: n, network: network, linger: -1}
 	c.task.run = c.serve
+	c.in.later, c.out.later = n.later, n.later
 	return c
 }
 

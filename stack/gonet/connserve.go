@@ -60,6 +60,10 @@ func (c *TCPConn) open(now clock.Instant) bool {
 		d.done = nil
 		return false
 	}
+	if err := c.net.failure(); err != nil {
+		c.dialled(err)
+		return false
+	}
 	cfg := c.net.defaults()
 	if d.keepAlive != nil {
 		keepAlive(&cfg, *d.keepAlive)
@@ -87,10 +91,10 @@ func (c *TCPConn) attach(sock *stack.TCPConn, both bool) {
 
 // dialled reports the end of the handshake.
 func (c *TCPConn) dialled(err error) {
-	d := c.dial
+	d, done := c.dial, c.dial.done
 	d.err = err
-	d.done <- c
 	d.done = nil
+	c.net.wake(func() { done <- c })
 }
 
 // notice records what the socket's state says: the end of the handshake, the peer's FIN, the connection's end.

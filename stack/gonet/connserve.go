@@ -207,8 +207,13 @@ func (c *TCPConn) serveClose(now clock.Instant) {
 	case c.linger == 0, c.dial != nil && c.dial.done != nil:
 		c.sock.Abort(now)
 	case len(c.pending) > 0:
-		if c.orphan == nil {
+		switch {
+		case c.orphan == nil:
 			c.orphan = c.net.runner.World().At(now.Add(orphanTimeout), c.giveUp)
+			c.waiting = len(c.pending)
+		case c.net.steps != nil && len(c.pending) < c.waiting: // many octets may be pending then
+			c.orphan.Move(now.Add(orphanTimeout))
+			c.waiting = len(c.pending)
 		}
 		return
 	default:

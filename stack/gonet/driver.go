@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smolsh/stack/clock"
@@ -28,6 +29,8 @@ type Driver struct {
 	closed bool
 	wakes  []func() // what wakes callers after the turn
 	turns  bool     // true during a turn of a Driver that runs in steps
+
+	count atomic.Uint64 // calls begun, and callers woken after a turn
 
 	after sync.Mutex // lock whose holder owns the world after the goroutine has ended
 }
@@ -54,6 +57,10 @@ func DriveInSteps(w *lab.World, settle func()) *Driver {
 
 // World returns the world that the goroutine owns.
 func (d *Driver) World() *lab.World { return d.world }
+
+// Calls returns a number that grows with every call that the program makes or returns from. It stays the same while the program
+// waits or computes, even if time passes and frames move. A Driver that does not run in steps counts the calls only when they begin.
+func (d *Driver) Calls() uint64 { return d.count.Load() }
 
 // Virtual returns false: time is the program's.
 func (d *Driver) Virtual() bool { return false }
@@ -139,6 +146,7 @@ func (d *Driver) begin(spare []call) (list []call, closed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	list, d.calls = d.calls, spare[:0]
+	d.count.Add(uint64(len(list)))
 	if d.turns = d.settle != nil; d.turns && len(list) > 1 {
 		slices.SortStableFunc(list, func(a, b call) int {
 			if (a.host == "") != (b.host == "") {
@@ -159,6 +167,7 @@ func (d *Driver) end() {
 	wakes := d.wakes
 	d.wakes, d.turns = nil, false
 	d.mu.Unlock()
+	d.count.Add(uint64(len(wakes)))
 	for _, wake := range wakes {
 		wake()
 	}

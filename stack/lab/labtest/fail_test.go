@@ -1,0 +1,177 @@
+package labtest_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"smolsh/phy"
+	"smolsh/phy/capture"
+	"smolsh/stack/gonet"
+	"smolsh/stack/lab/labtest"
+)
+
+// failures are tests that fail, each in its own way. TestFailing runs the one that LABTEST_FAILURE names.
+var failures = map[string]func(t *testing.T, l *labtest.Lab){
+	"error": func(t *testing.T, l *labtest.Lab) {
+		server, client, link := pair(l, labtest.LinkConfig{Delay: 5 * time.Millisecond})
+		serveEcho(t, server)
+		c := dial(t, client)
+		link.Fault(nil, labtest.Rule{Loss: 1})
+		c.Write([]byte("lost"))
+		time.Sleep(time.Second)
+		if l.Seed() >= 3 {
+			t.Error("seed 3 or above")
+		}
+	},
+	"fatal": func(t *testing.T, l *labtest.Lab) { pair(l, labtest.LinkConfig{}); t.Fatal("fatal") },
+	"panic": func(t *testing.T, l *labtest.Lab) { pair(l, labtest.LinkConfig{}); panic("mine") },
+	"configuration": func(t *testing.T, l *labtest.Lab) {
+		l.Host("a", "10.0.0.1/24")
+		l.Host("a", "10.0.0.2/24")
+	},
+	"deadlock": func(t *testing.T, l *labtest.Lab) {
+		server, _, _ := pair(l, labtest.LinkConfig{})
+		serveEcho(t, server)
+		<-make(chan int)
+	},
+	"kept alive": func(t *testing.T, l *labtest.Lab) {
+		server, client, _ := pair(l, labtest.LinkConfig{})
+		serveEcho(t, server)
+		dial(t, client).Read(make([]byte, 1))
+	},
+	"mutex": func(t *testing.T, l *labtest.Lab) {
+		server, _, _ := pair(l, labtest.LinkConfig{})
+		var mu sync.Mutex
+		mu.Lock()
+		server.Go(func(context.Context, *gonet.Net) { mu.Lock() })
+		time.Sleep(time.Hour)
+	},
+	"stack": func(t *testing.T, l *labtest.Lab) {
+		server, client, link := pair(l, labtest.LinkConfig{})
+		link.Fault(nil, labtest.Rule{Match: func([]byte, phy.Medium) bool { panic("in the network") }})
+		serveEcho(t, server)
+		client.Net().DialTimeout("tcp", "server:7", time.Second)
+	},
+}
+
+func TestFailing(t *testing.T) {
+	fn := failures[os.Getenv("LABTEST_FAILURE")]
+	if fn == nil {
+		return // TestFailureOutput runs it
+	}
+	labtest.Run(t, fn)
+}
+
+// failing runs TestFailing in another process, and returns what it prints.
+func failing(t *testing.T, failure string, flags ...string) (out string, err error) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestFailing$", "-test.v"}, flags...)...)
+	cmd.Env = append(os.Environ(), "LABTEST_FAILURE="+failure, "TMPDIR="+t.TempDir())
+	b, err := cmd.CombinedOutput()
+	return string(b), err
+}
+
+// TestFailureOutput: what a failing test prints, and that it keeps a capture.
+func TestFailureOutput(t *testing.T) {
+	for _, c := range []struct {
+		failure string
+		want    []string
+	}{
+		{"error", []string{
+			"seed 3 or above", "the test failed with seed 7, after 1.01.s of the lab's time",
+			`repeat:  go test -count=1 -run='\^TestFailing\$' (-race )?smolsh/stack/lab/labtest -lab.seed=7\n`,
+			`link server - client: .* dropped: \d+ fault loss`,
+			`server 10.0.0.1/24 2001:db8::1/64\n +Netid +State +Recv-Q +Send-Q +Local +Peer *\n +tcp +LISTEN +0 +1024 +\*:7 +\* *\n`,
+			`client 10.0.0.2/24 .*\n.*\n +tcp +ESTABLISHED +0 +4 +\[2001:db8::2\]:\d+ +\[2001:db8::1\]:7 +cwnd \d+ rto .* retrans [1-9].* timer on`,
+		}},
+		{"fatal", []string{"fatal", "the test failed with seed 7", "no sockets"}},
+		{"panic", []string{"panic: mine", "the test panicked with seed 7", "no sockets"}},
+		{"configuration", []string{`host "a" exists already`, "the test failed with seed 7"}},
+		{"deadlock", []string{"deadlock: all goroutines in bubble are blocked", "every goroutine waits for ever with seed 7", "LISTEN"}},
+		{"kept alive", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", "gonet.*Read", "is stuck"}},
+		{"mutex", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", `sync.Mutex.Lock, synctest bubble`, "is stuck"}},
+		{"stack", []string{"panicked", "in the network", "the test failed with seed 7"}},
+	} {
+		t.Run(c.failure, func(t *testing.T) {
+			out, err := failing(t, c.failure, "-lab.seed=7", "-lab.watchdog=300ms")
+			if err == nil {
+				t.Error("the test passed")
+			}
+			for _, want := range c.want {
+				if !regexp.MustCompile(want).MatchString(out) {
+					t.Errorf("no %s", want)
+				}
+			}
+			if m := regexp.MustCompile(`capture: (.*)\n`).FindStringSubmatch(out); m != nil {
+				checkCapture(t, m[1], c.failure == "error")
+			}
+			if t.Failed() {
+				t.Log(out)
+			}
+		})
+	}
+}
+
+// checkCapture checks that a file is a capture, with packets if so asked.
+func checkCapture(t *testing.T, path string, packets bool) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer f.Close()
+	r, err := capture.NewReader(f)
+	if err != nil {
+		if packets {
+			t.Error(err)
+		}
+		return
+	}
+	n := 0
+	for _, err := r.Next(); err == nil; _, err = r.Next() {
+		n++
+	}
+	if packets && n < 5 {
+		t.Errorf("%d packets captured", n)
+	}
+}
+
+// TestSeeds: one run for each seed until one fails, whose command has that seed alone; captures of all runs if so asked.
+func TestSeeds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "captures")
+	out, err := failing(t, "error", "-lab.seeds=1..9", "-lab.capture="+dir)
+	files, _ := filepath.Glob(dir + "/TestFailing-seed*.pcapng")
+	if err == nil || !strings.Contains(out, "--- FAIL: TestFailing/seed=3") || strings.Contains(out, "seed=4") ||
+		!strings.Contains(out, "--- PASS: TestFailing/seed=2") || !strings.Contains(out, "-lab.seed=3\n") || len(files) != 3 {
+		t.Errorf("%v, captures %q, output:\n%s", err, files, out)
+	}
+	for _, f := range files {
+		checkCapture(t, f, true)
+	}
+	for _, seeds := range []string{"1", "2..1", "a..b", "1..", "1..2..3"} {
+		if out, err := failing(t, "error", "-lab.seeds="+seeds); err == nil || !strings.Contains(out, "is not A..B") {
+			t.Errorf("-lab.seeds=%s: %v\n%s", seeds, err, out)
+		}
+	}
+}
+
+// TestNothingKept: a run that passes leaves no file.
+func TestNothingKept(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestExactTimes$")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if files, err := os.ReadDir(dir); len(files) > 0 || err != nil {
+		t.Errorf("left %v, %v", files, err)
+	}
+}

@@ -1,0 +1,257 @@
+package labtest_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"smolsh/stack"
+	"smolsh/stack/clock"
+	"smolsh/stack/gonet"
+	"smolsh/stack/lab"
+	"smolsh/stack/lab/labtest"
+)
+
+// TestExactTimes: time is the bubble's, and the network's instants are exact: a handshake and an exchange take a round trip each.
+func TestExactTimes(t *testing.T) {
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client, _ := pair(l, labtest.LinkConfig{Delay: 20 * time.Millisecond})
+		serveEcho(t, server)
+		warm := dial(t, client) // neighbours are known then
+		start := time.Now()
+		c := dial(t, client)
+		if got := time.Since(start); got != 40*time.Millisecond {
+			t.Errorf("the handshake took %v", got)
+		}
+		if err := ask(c); err != nil || time.Since(start) != 80*time.Millisecond {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		warm.Close()
+		c.Close()
+		if server.Now() != time.Now() {
+			t.Error("the host's clock is wrong")
+		}
+		server.SetClock(-time.Hour)
+		if got := time.Until(server.Now()); got != -time.Hour || client.Now() != time.Now() {
+			t.Errorf("the host's clock is %v ahead", got)
+		}
+	})
+}
+
+// TestTLS: crypto/tls and net/http unchanged, HTTP/2 included, through a router and a switch, with loss.
+func TestTLS(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 1)
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client := l.Host("server", "10.0.1.1/24"), l.Host("client", "10.0.2.1/24")
+		router := l.Router("router", "10.0.1.254/24", "10.0.2.254/24")
+		sw := l.Switch("sw")
+		l.Link(server, sw)
+		l.Link(sw, router)
+		l.Link(client, router, labtest.LinkConfig{Delay: 5 * time.Millisecond, Loss: 0.05, RateBps: 10_000_000})
+		server.Gateway("10.0.1.254")
+		client.Route("10.0.1.0/24", "10.0.2.254")
+
+		listener, err := server.Net().Listen("tcp", ":443")
+		if err != nil {
+			t.Fatal(err)
+		}
+		web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n, _ := io.Copy(w, r.Body)
+			w.Header().Set("n", fmt.Sprint(n))
+		}))
+		web.Listener.Close()
+		web.Listener, web.EnableHTTP2 = listener, true
+		web.StartTLS()
+		defer web.Close()
+		roots := web.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		transport := &http.Transport{DialContext: client.Net().DialContext, ForceAttemptHTTP2: true,
+			TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", Time: func() time.Time { return time.Now() }}}
+		defer transport.CloseIdleConnections()
+		var group sync.WaitGroup
+		for k := range 5 {
+			group.Go(func() {
+				body := strings.Repeat(fmt.Sprint(k), 100_000)
+				answer, err := (&http.Client{Transport: transport}).Post("https://server/", "", strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := io.ReadAll(answer.Body)
+				if string(got) != body || err != nil || answer.ProtoMajor != 2 {
+					t.Errorf("%s: %d octets, %v", answer.Proto, len(got), err)
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+// TestRepeats: the same seed gives the same octets at the same instants, though many goroutines call at once; another seed gives others.
+// LABTEST_RUNS sets the number of runs.
+func TestRepeats(t *testing.T) {
+	runs := 5
+	fmt.Sscan(os.Getenv("LABTEST_RUNS"), &runs)
+	first, frames := digest(t)
+	for k := range runs - 1 {
+		if d, n := digest(t); d != first {
+			t.Fatalf("run %d has %d frames, the first has %d", k+2, n, frames)
+		}
+	}
+	t.Logf("%d runs of %d frames", runs, frames)
+}
+
+// digest returns a hash of every frame that the client's interface has seen, with its instant, and their number.
+func digest(t *testing.T) (sum string, frames int) {
+	hash := sha256.New()
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client, _ := pair(l, labtest.LinkConfig{Delay: 3 * time.Millisecond, Loss: 0.05, RateBps: 20_000_000})
+		l.Do(func(clock.Instant) {
+			client.Host().Observe(func(ev *stack.PacketEvent) {
+				frames++
+				binary.Write(hash, binary.BigEndian, int64(ev.Now))
+				hash.Write(ev.Frame.Bytes())
+			})
+		})
+		web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })}
+		defer web.Close()
+		var group sync.WaitGroup
+		for k := range 8 {
+			listener, err := server.Net().Listen("tcp", fmt.Sprint(":", 8000+k)) // so that no two dials are the same
+			if err != nil {
+				t.Fatal(err)
+			}
+			server.Go(func(context.Context, *gonet.Net) { web.Serve(listener) })
+		}
+		for k := range 8 {
+			group.Go(func() {
+				transport := &http.Transport{DialContext: client.Net().DialContext}
+				defer transport.CloseIdleConnections()
+				for range 3 {
+					body := strings.Repeat("x", 10_000*k)
+					answer, err := (&http.Client{Transport: transport}).Post(fmt.Sprintf("http://10.0.0.1:%d/", 8000+k), "", strings.NewReader(body))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					io.Copy(io.Discard, answer.Body)
+					answer.Body.Close()
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+		}
+		group.Wait()
+	})
+	return string(hash.Sum(nil)), frames
+}
+
+// TestExactFaults: a rule drops single frames of one direction, and the first retransmission comes after the RTO of one second.
+func TestExactFaults(t *testing.T) {
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client, link := pair(l, labtest.LinkConfig{Delay: time.Millisecond})
+		serveEcho(t, server)
+		dial(t, client).Close()
+		remove := link.Fault(client, labtest.Rule{Match: labtest.Filter("tcp[tcpflags] & tcp-syn != 0"), Nth: []int{1}})
+		back := link.Fault(server, labtest.Rule{Match: labtest.Filter("tcp[tcpflags] & tcp-syn != 0")})
+		start := time.Now()
+		go func() {
+			time.Sleep(1500 * time.Millisecond)
+			if n := back(); n != 1 {
+				t.Errorf("%d answers dropped", n)
+			}
+		}()
+		c, err := client.Net().Dial("tcp", "10.0.0.1:7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if got, want := time.Since(start), 2002*time.Millisecond; got < want || got > want+time.Second {
+			t.Errorf("dialled after %v", got)
+		}
+		if n := remove(); n != 1 {
+			t.Errorf("%d SYNs dropped", n)
+		}
+	})
+}
+
+// TestPartition: a connection survives a partition that is healed, and a dial during one waits for it.
+func TestPartition(t *testing.T) {
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		sw := l.Switch("sw")
+		server, client, other := l.Host("server", "10.0.0.1/24"), l.Host("client", "10.0.0.2/24"), l.Host("other", "10.0.0.3/24")
+		for _, h := range []*labtest.Host{server, client, other} {
+			l.Link(h, sw, labtest.LinkConfig{Delay: time.Millisecond})
+		}
+		serveEcho(t, server)
+		c, o := dial(t, client), dial(t, other)
+		for k, cut := range []func(){func() { l.Partition(server, client) }, func() { l.Isolate(client) }, func() { l.Isolate(server, other) }} {
+			cut()
+			time.AfterFunc(10*time.Second, l.Heal)
+			start := time.Now()
+			if err := ask(o); err != nil || time.Since(start) > time.Second {
+				t.Errorf("%d: host that is not cut off: %v after %v", k, err, time.Since(start))
+			}
+			if err := ask(c); err != nil || time.Since(start) < 10*time.Second {
+				t.Errorf("%d: host that is cut off: %v after %v", k, err, time.Since(start))
+			}
+		}
+		l.Isolate(server)
+		if err := ask(o); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("isolated server: %v", err)
+		}
+	})
+}
+
+// TestLoopAndUDP: a host reaches itself, and datagrams pass.
+func TestLoopAndUDP(t *testing.T) {
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client, link := pair(l, labtest.LinkConfig{})
+		serveEcho(t, server)
+		if err := ask(dial(t, server)); err != nil {
+			t.Error(err)
+		}
+		packets, err := server.Net().ListenPacket("udp", ":53")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := client.Net().Dial("udp", "server:53")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte("question"))
+		l.Wait()
+		packets.SetReadDeadline(time.Now().Add(1))
+		if n, from, err := packets.ReadFrom(make([]byte, 99)); n != 8 || err != nil || from.String() != c.LocalAddr().String() {
+			t.Errorf("%d octets from %v, %v", n, from, err)
+		}
+		link.SetUp(false)
+		if ab, ba := link.Stats(); ab.In == 0 || ba.In == 0 {
+			t.Errorf("counted %d and %d frames", ab.In, ba.In)
+		}
+		link.SetUp(true)
+		link.Set(labtest.LinkConfig{Delay: time.Second})
+		start := time.Now()
+		if err := ask(dial(t, client)); err != nil || time.Since(start) < 4*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		if a, b := l.Rand(1).Uint64(), l.Rand(1).Uint64(); a != b || l.Rand(2).Uint64() == a || l.Seed() == 0 {
+			t.Error("random streams do not follow from the seed")
+		}
+		var hosts []*lab.Host
+		l.Do(func(clock.Instant) { hosts = l.Lab().Hosts() })
+		if len(hosts) != 2 || hosts[0] != server.Host() || client.Name() != "client" {
+			t.Errorf("%d hosts", len(hosts))
+		}
+	})
+}

@@ -1,15 +1,10 @@
 package labtest_test
 
 import (
-	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -17,9 +12,7 @@ import (
 	"testing/cryptotest"
 	"time"
 
-	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/gonet"
 	"smolsh/stack/lab"
 	"smolsh/stack/lab/labtest"
 )
@@ -63,22 +56,7 @@ func TestTLS(t *testing.T) {
 		server.Gateway("10.0.1.254")
 		client.Route("10.0.1.0/24", "10.0.2.254")
 
-		listener, err := server.Net().Listen("tcp", ":443")
-		if err != nil {
-			t.Fatal(err)
-		}
-		web := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			n, _ := io.Copy(w, r.Body)
-			w.Header().Set("n", fmt.Sprint(n))
-		}))
-		web.Listener.Close()
-		web.Listener, web.EnableHTTP2 = listener, true
-		web.StartTLS()
-		defer web.Close()
-		roots := web.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-		transport := &http.Transport{DialContext: client.Net().DialContext, ForceAttemptHTTP2: true,
-			TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com", Time: func() time.Time { return time.Now() }}}
-		defer transport.CloseIdleConnections()
+		transport := serveTLS(t, server, client, true)
 		var group sync.WaitGroup
 		for k := range 5 {
 			group.Go(func() {
@@ -96,64 +74,6 @@ func TestTLS(t *testing.T) {
 		}
 		group.Wait()
 	})
-}
-
-// TestRepeats: the same seed gives the same octets at the same instants, though many goroutines call at once; another seed gives others.
-// LABTEST_RUNS sets the number of runs.
-func TestRepeats(t *testing.T) {
-	runs := 5
-	fmt.Sscan(os.Getenv("LABTEST_RUNS"), &runs)
-	first, frames := digest(t)
-	for k := range runs - 1 {
-		if d, n := digest(t); d != first {
-			t.Fatalf("run %d has %d frames, the first has %d", k+2, n, frames)
-		}
-	}
-	t.Logf("%d runs of %d frames", runs, frames)
-}
-
-// digest returns a hash of every frame that the client's interface has seen, with its instant, and their number.
-func digest(t *testing.T) (sum string, frames int) {
-	hash := sha256.New()
-	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
-		server, client, _ := pair(l, labtest.LinkConfig{Delay: 3 * time.Millisecond, Loss: 0.05, RateBps: 20_000_000})
-		l.Do(func(clock.Instant) {
-			client.Host().Observe(func(ev *stack.PacketEvent) {
-				frames++
-				binary.Write(hash, binary.BigEndian, int64(ev.Now))
-				hash.Write(ev.Frame.Bytes())
-			})
-		})
-		web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })}
-		defer web.Close()
-		var group sync.WaitGroup
-		for k := range 8 {
-			listener, err := server.Net().Listen("tcp", fmt.Sprint(":", 8000+k)) // so that no two dials are the same
-			if err != nil {
-				t.Fatal(err)
-			}
-			server.Go(func(context.Context, *gonet.Net) { web.Serve(listener) })
-		}
-		for k := range 8 {
-			group.Go(func() {
-				transport := &http.Transport{DialContext: client.Net().DialContext}
-				defer transport.CloseIdleConnections()
-				for range 3 {
-					body := strings.Repeat("x", 10_000*k)
-					answer, err := (&http.Client{Transport: transport}).Post(fmt.Sprintf("http://10.0.0.1:%d/", 8000+k), "", strings.NewReader(body))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					io.Copy(io.Discard, answer.Body)
-					answer.Body.Close()
-					time.Sleep(10 * time.Millisecond)
-				}
-			})
-		}
-		group.Wait()
-	})
-	return string(hash.Sum(nil)), frames
 }
 
 // TestExactFaults: a rule drops single frames of one direction, and the first retransmission comes after the RTO of one second.

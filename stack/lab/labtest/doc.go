@@ -16,7 +16,8 @@
 // since then are sorted, and the goroutines go on after the turn. So with one seed the network does the same for the same calls; docs/go.md
 // says what repeats and what does not.
 //
-// A test that fails prints its seed, the command that repeats the run, and every host's sockets, and keeps a capture of all frames.
+// A test that fails prints its seed, the command that repeats the run, and every host's sockets, and keeps a capture of the
+// first 256 MiB of frames.
 // Flags of the test program: -lab.seed=N, -lab.seeds=A..B (one run for each seed, until one fails), -lab.capture=DIR (keeps the capture of
 // every run), -lab.watchdog=DURATION.
 //
@@ -25,5 +26,5 @@
 // hosts when the test function returns, and waits for the goroutines of Host.Go. Tests call Lab.Wait in place of synctest.Wait, which the
 // network uses itself.
 //
-// Any goroutine of the bubble may call everything here.
+// Any goroutine of the bubble may call everything here, but only that of the test what may end the test: making the network, and Restart.
 package labtest

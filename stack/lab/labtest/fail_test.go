@@ -83,6 +83,7 @@ func TestFailureOutput(t *testing.T) {
 	for _, c := range []struct {
 		failure string
 		want    []string
+		stuck   bool // true if the watchdog ends the program
 	}{
 		{"error", []string{
 			"seed 3 or above", "the test failed with seed 7, after 1.01.s of the lab's time",
@@ -90,17 +91,21 @@ func TestFailureOutput(t *testing.T) {
 			`link server - client: .* dropped: \d+ fault loss`,
 			`server 10.0.0.1/24 2001:db8::1/64\n +Netid +State +Recv-Q +Send-Q +Local +Peer *\n +tcp +LISTEN +0 +1024 +\*:7 +\* *\n`,
 			`client 10.0.0.2/24 .*\n.*\n +tcp +ESTABLISHED +0 +4 +\[2001:db8::2\]:\d+ +\[2001:db8::1\]:7 +cwnd \d+ rto .* retrans [1-9].* timer on`,
-		}},
-		{"fatal", []string{"fatal", "the test failed with seed 7", "no sockets"}},
-		{"panic", []string{"panic: mine", "the test panicked with seed 7", "no sockets"}},
-		{"configuration", []string{`host "a" exists already`, "the test failed with seed 7"}},
-		{"deadlock", []string{"deadlock: all goroutines in bubble are blocked", "every goroutine waits for ever with seed 7", "LISTEN"}},
-		{"kept alive", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", "gonet.*Read", "is stuck"}},
-		{"mutex", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", `sync.Mutex.Lock, synctest bubble`, "is stuck"}},
-		{"stack", []string{"panicked", "in the network", "the test failed with seed 7"}},
+		}, false},
+		{"fatal", []string{"fatal", "the test failed with seed 7", "no sockets"}, false},
+		{"panic", []string{"panic: mine", "the test panicked with seed 7", "no sockets"}, false},
+		{"configuration", []string{`host "a" exists already`, "the test failed with seed 7"}, false},
+		{"deadlock", []string{"deadlock: all goroutines in bubble are blocked", "every goroutine waits for ever with seed 7", "LISTEN"}, false},
+		{"kept alive", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", "gonet.*Read", "is stuck"}, true},
+		{"mutex", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", `sync.Mutex.Lock, synctest bubble`, "is stuck"}, true},
+		{"stack", []string{"panicked", "in the network", "the test failed with seed 7"}, false},
 	} {
 		t.Run(c.failure, func(t *testing.T) {
-			out, err := failing(t, c.failure, "-lab.seed=7", "-lab.watchdog=300ms")
+			watchdog := "-lab.watchdog=30s"
+			if c.stuck {
+				watchdog = "-lab.watchdog=300ms"
+			}
+			out, err := failing(t, c.failure, "-lab.seed=7", watchdog)
 			if err == nil {
 				t.Error("the test passed")
 			}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"smolsh/phy"
 	"smolsh/phy/capture"
 	"smolsh/stack/clock"
 	"smolsh/stack/gonet"
@@ -84,11 +85,22 @@ func newLab(t *testing.T, name string, seed uint64) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.stopCapture, err = l.world.CaptureTo(w, nil); err != nil {
+	if l.stopCapture, err = l.world.CaptureTo(w, bounded{w}); err != nil {
 		return nil, err
 	}
 	l.driver = gonet.DriveInSteps(l.world, settle)
 	return l, nil
+}
+
+// maxCapture is the number of octets of frames after which a run's capture takes no more.
+const maxCapture = 256 << 20
+
+// bounded chooses all frames until the capture has maxCapture octets.
+type bounded struct{ w *capture.Writer }
+
+func (b bounded) Match([]byte, phy.Medium) bool {
+	_, octets := b.w.Written()
+	return octets < maxCapture
 }
 
 // settle waits until every other goroutine of the bubble waits.

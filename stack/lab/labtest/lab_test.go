@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"smolsh/stack/clock"
+	"smolsh/stack/gonet"
 	"smolsh/stack/lab"
 	"smolsh/stack/lab/labtest"
 )
@@ -174,4 +175,40 @@ func TestLoopAndUDP(t *testing.T) {
 			t.Errorf("%d hosts", len(hosts))
 		}
 	})
+}
+
+// TestCloseWithMuchPending: octets that Write has accepted and the send buffer has not are sent after Close, though that takes minutes. A peer
+// that stops reading ends the connection after a minute.
+func TestCloseWithMuchPending(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+			const size = 3 << 20
+			server, client, _ := pair(l, labtest.LinkConfig{RateBps: 200_000, Queue: 1000})
+			listener, err := server.Net().Listen("tcp", ":9")
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			c, err := client.Net().Dial("tcp", "server:9")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := c.Write(make([]byte, size)); n != size || err != nil || time.Since(start) > time.Second {
+				t.Errorf("wrote %d octets, %v, in %v", n, err, time.Since(start))
+			}
+			c.Close()
+			s, err := listener.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reads {
+				s.(*gonet.TCPConn).SetReadBuffer(1000)
+				time.Sleep(5 * time.Minute)
+			}
+			n, err := io.Copy(io.Discard, s)
+			if (n == size && err == nil) != reads || reads && time.Since(start) < 2*time.Minute {
+				t.Errorf("reads %v: read %d octets, %v, in %v", reads, n, err, time.Since(start))
+			}
+		})
+	}
 }

@@ -19,7 +19,8 @@
 // A test that fails prints its seed, the command that repeats the run, and every host's sockets, and keeps a capture of the
 // first 256 MiB of frames.
 // Flags of the test program: -lab.seed=N, -lab.seeds=A..B (one run for each seed, until one fails), -lab.capture=DIR (keeps the capture of
-// every run), -lab.watchdog=DURATION.
+// every run), -lab.shrink=DURATION (runs a failing test again, with fewer of the frames that faults have hit, and prints the fewest with which it
+// still fails), -lab.keep=FAULTS (keeps only those), -lab.watchdog=DURATION.
 //
 // The bubble's rules hold: every goroutine must end before the test does, and a goroutine that waits for a mutex, a system call or a channel
 // made elsewhere stops the bubble's time. If that lasts, a watchdog prints the stacks and ends the program. Run itself ends the calls of all

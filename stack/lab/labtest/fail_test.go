@@ -46,6 +46,36 @@ var failures = map[string]func(t *testing.T, l *labtest.Lab){
 		serveEcho(t, server)
 		dial(t, client).Read(make([]byte, 1))
 	},
+	"seventh": func(t *testing.T, l *labtest.Lab) { // fails if the seventh of 20 datagrams is lost
+		server, client, link := pair(l, labtest.LinkConfig{Delay: time.Millisecond})
+		u, err := server.Net().ListenPacket("udp", ":9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := client.Net().Dial("udp", "10.0.0.1:9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte{0}) // resolves the neighbour
+		time.Sleep(time.Second)
+		link.Set(labtest.LinkConfig{Loss: 0.3, Delay: time.Millisecond})
+		for k := range 20 {
+			c.Write([]byte{byte(k + 1)})
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		u.SetReadDeadline(time.Now().Add(time.Second))
+		var got [21]bool
+		for buf := make([]byte, 9); ; {
+			if _, _, err := u.ReadFrom(buf); err != nil {
+				break
+			}
+			got[buf[0]] = true
+		}
+		if !got[7] {
+			t.Error("the seventh is lost")
+		}
+	},
 	"mutex": func(t *testing.T, l *labtest.Lab) {
 		server, _, _ := pair(l, labtest.LinkConfig{})
 		var mu sync.Mutex
@@ -165,6 +195,30 @@ func TestSeeds(t *testing.T) {
 		if out, err := failing(t, "error", "-lab.seeds="+seeds); err == nil || !strings.Contains(out, "is not A..B") {
 			t.Errorf("-lab.seeds=%s: %v\n%s", seeds, err, out)
 		}
+	}
+}
+
+// TestShrink: of the frames that a failing run has lost, those remain that the failure needs, and -lab.keep repeats it with them alone.
+func TestShrink(t *testing.T) {
+	out, err := failing(t, "seventh", "-lab.seeds=1..50", "-lab.shrink=20s")
+	m := regexp.MustCompile(`fails with 1 of (\d+) faults: (\S+)\n\s*repeat: .* -lab.seed=(\d+) -lab.keep=(\S+)\n`).FindStringSubmatch(out)
+	if err == nil || m == nil || m[1] == "1" || m[2] != m[4] || !strings.HasSuffix(m[2], ".loss:rx:7") {
+		t.Fatalf("%v, %q\n%s", err, m, out)
+	}
+	if out, err := failing(t, "seventh", "-lab.seed="+m[3], "-lab.keep="+m[4]); err == nil || !strings.Contains(out, "the seventh is lost") ||
+		!strings.Contains(out, "-lab.keep="+m[4]) {
+		t.Errorf("with the fault alone: %v\n%s", err, out)
+	}
+	for _, keep := range []string{"none", "1.loss:rx:6,8"} {
+		if out, err := failing(t, "seventh", "-lab.seed="+m[3], "-lab.keep="+keep); err != nil {
+			t.Errorf("-lab.keep=%s: %v\n%s", keep, err, out)
+		}
+	}
+	if out, err := failing(t, "seventh", "-lab.keep=x"); err == nil || !strings.Contains(out, "is not N") {
+		t.Errorf("-lab.keep=x: %v\n%s", err, out)
+	}
+	if out, _ := failing(t, "fatal", "-lab.shrink=20s"); !strings.Contains(out, "fails with 0 of 0 faults") {
+		t.Errorf("a failure without faults:\n%s", out)
 	}
 }
 

@@ -16,6 +16,8 @@ var (
 	seedFlag     = flag.Uint64("lab.seed", 1, "seed of the lab")
 	seedsFlag    = flag.String("lab.seeds", "", "seeds `A..B`: one run for each, until one fails")
 	captureFlag  = flag.String("lab.capture", "", "keep the capture of every run in the folder `DIR`, not only that of a failing run")
+	keepFlags    = flag.String("lab.keep", "", "keep only these `FAULTS`, which a shrunk run has printed, such as 1.loss:tx:3,7; none: no fault")
+	shrinkFlag   = flag.Duration("lab.shrink", 0, "real time for finding the fewest faults with which a failing run still fails")
 	watchdogFlag = flag.Duration("lab.watchdog", 30*time.Second, "real time without progress after which the program ends with its stacks; 0: none")
 )
 
@@ -35,11 +37,7 @@ func parseSeeds(text string) (first, last uint64, err error) {
 
 // repeatCommand returns the command that runs one test with one seed again, with the program's other flags.
 func repeatCommand(test string, seed uint64) string {
-	parts := strings.Split(test, "/")
-	for i, p := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
-	}
-	words := []string{"go", "test", "-count=1", "-run=" + quote(strings.Join(parts, "/"))}
+	words := []string{"go", "test", "-count=1", "-run=" + quote(testPattern(test))}
 	pkg := "."
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if path, ok := strings.CutSuffix(info.Path, ".test"); ok {
@@ -57,7 +55,22 @@ func repeatCommand(test string, seed uint64) string {
 			words = append(words, quote("-"+f.Name+"="+f.Value.String()))
 		}
 	})
-	return strings.Join(append(words, fmt.Sprintf("-lab.seed=%d", seed)), " ")
+	words = append(words, seedArg(seed))
+	if *keepFlags != "" {
+		words = append(words, "-lab.keep="+quote(*keepFlags))
+	}
+	return strings.Join(words, " ")
+}
+
+func seedArg(seed uint64) string { return fmt.Sprintf("-lab.seed=%d", seed) }
+
+// testPattern returns the flag -run's value for one test.
+func testPattern(test string) string {
+	parts := strings.Split(test, "/")
+	for i, p := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+	}
+	return strings.Join(parts, "/")
 }
 
 // quote quotes a word for a shell, if it needs that.

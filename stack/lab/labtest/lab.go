@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"smolsh/phy/fault"
 	"smolsh/stack/clock"
 	"smolsh/stack/gonet"
 	"smolsh/stack/lab"
@@ -20,6 +21,13 @@ type Lab struct {
 	start time.Time
 	world *lab.World
 	lab   *lab.Lab
+
+	outer *testing.T // the test outside the bubble
+
+	// The owner's.
+	plan    *fault.Plan
+	faults  int // faults stated so far
+	planned []*fault.Planned
 
 	driver      *gonet.Driver
 	captured    string // path of the capture

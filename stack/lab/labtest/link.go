@@ -1,8 +1,6 @@
 package labtest
 
 import (
-	"slices"
-
 	"smolsh/phy"
 	"smolsh/phy/fault"
 	"smolsh/stack/clock"
@@ -38,6 +36,7 @@ func (l *Lab) Switch(name string) *Switch {
 type Link struct {
 	l    *Lab
 	link *lab.Link
+	loss []*fault.Planned // rules for LinkConfig.Loss; the owner's
 }
 
 // Link joins a and b, of which at least one is a host. Each host gets an interface with its next address of each family. Without cfg the
@@ -63,6 +62,9 @@ func (l *Lab) Link(a, b End, cfg ...LinkConfig) *Link {
 		default:
 			k.link, err = l.lab.Link(ha, hb, c)
 		}
+		if err == nil {
+			err = k.set(c)
+		}
 		return err
 	})
 	return k
@@ -71,7 +73,25 @@ func (l *Lab) Link(a, b End, cfg ...LinkConfig) *Link {
 // Set changes the link's configuration. Frames in transit arrive as they would have.
 func (k *Link) Set(cfg LinkConfig) {
 	k.l.t.Helper()
-	k.l.must(func(clock.Instant) error { return k.link.Set(cfg) })
+	k.l.must(func(clock.Instant) error { return k.set(cfg) })
+}
+
+// set configures the link. Its loss becomes a rule, which the run's plan can limit to single frames. The caller is the owner.
+func (k *Link) set(cfg LinkConfig) error {
+	loss := cfg.Loss
+	if loss >= 0 && loss <= 1 {
+		cfg.Loss = 0
+	}
+	if err := k.link.Set(cfg); err != nil {
+		return err
+	}
+	for _, p := range k.loss {
+		k.link.Faults().Remove(p.Rule)
+	}
+	if k.loss = nil; loss > 0 {
+		k.loss = k.l.state(k.link.Faults(), &Rule{Name: "loss", Loss: loss})
+	}
+	return nil
 }
 
 // SetUp takes the link down, so that hosts see no carrier, or up again.
@@ -85,9 +105,11 @@ func (k *Link) Stats() (ab, ba lab.Flow) {
 
 // Fault adds a rule for the frames that the host from sends on the link, for both directions if from is nil; r.Dir is ignored. A rule
 // without effects drops the frames that it chooses, so Rule{Match: Filter("tcp"), Nth: []int{3}} drops the third segment and nothing else.
-// remove ends the rule and returns the number of frames that it has hit.
+// remove ends the rule and returns how many times its effects have hit a frame.
 func (k *Link) Fault(from *Host, r Rule) (remove func() uint64) {
 	k.l.t.Helper()
+	var planned []*fault.Planned
+	known := true
 	r.Dir = fault.Both
 	k.l.Do(func(clock.Instant) {
 		a, b := k.link.Ports()
@@ -98,26 +120,20 @@ func (k *Link) Fault(from *Host, r Rule) (remove func() uint64) {
 		case b == nil || from.host == b.Host():
 			r.Dir = fault.RX
 		default:
-			r.Dir = 0xff
+			known = false
+			return
 		}
-		if r.Dir <= fault.TX {
-			k.link.Faults().Add(&r)
-		}
+		planned = k.l.state(k.link.Faults(), &r)
 	})
-	if r.Dir > fault.TX {
+	if !known {
 		k.l.t.Fatalf("labtest: %s is at no end of the link", from.Name())
 	}
-	return k.l.remover(k.link.Faults, &r)
-}
-
-// remover returns the function that ends a rule.
-func (l *Lab) remover(set func() *fault.Set, r *Rule) func() uint64 {
 	return func() (hits uint64) {
-		l.Do(func(clock.Instant) {
-			if slices.Contains(set().Rules(), r) {
-				set().Remove(r)
+		k.l.Do(func(clock.Instant) {
+			for _, p := range planned {
+				k.link.Faults().Remove(p.Rule)
+				hits += p.Rule.Hits
 			}
-			hits = r.Hits
 		})
 		return hits
 	}

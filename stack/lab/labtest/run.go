@@ -43,6 +43,7 @@ func runSeed(t *testing.T, name string, seed uint64, fn func(t *testing.T, l *La
 	stop := watch(name, seed, *watchdogFlag, &driver)
 	defer stop()
 	var l *Lab
+	outer := t
 	defer func() {
 		// Inside the bubble, Lab.end reports. The panic of a bubble whose goroutines all wait for ever is raised here.
 		if v := recover(); v != nil {
@@ -51,6 +52,10 @@ func runSeed(t *testing.T, name string, seed uint64, fn func(t *testing.T, l *La
 			}
 			panic(v)
 		}
+		if t.Failed() && l != nil && *shrinkFlag > 0 && *keepFlags == "" {
+			stop()
+			l.shrink(*shrinkFlag)
+		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		made, err := newLab(t, name, seed)
@@ -58,6 +63,7 @@ func runSeed(t *testing.T, name string, seed uint64, fn func(t *testing.T, l *La
 			t.Fatal(err)
 		}
 		l = made
+		l.outer = outer
 		driver.Store(l.driver)
 		t.Cleanup(l.end)
 		fn(t, l)
@@ -75,6 +81,10 @@ func newLab(t *testing.T, name string, seed uint64) (*Lab, error) {
 			where = "host " + p.Host.Name()
 		}
 		t.Errorf("%s panicked, it %s: %v\n%s", where, p.Doing, p.Value, p.Trace(20))
+	}
+	var err error
+	if l.plan, err = parseKeep(*keepFlags); err != nil {
+		return nil, err
 	}
 	f, err := captureFile(name, seed)
 	if err != nil {

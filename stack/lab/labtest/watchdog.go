@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,7 @@ func watch(test string, seed uint64, limit time.Duration, driver *atomic.Pointer
 			}
 		}
 	}()
-	return func() { close(done) }
+	return sync.OnceFunc(func() { close(done) })
 }
 
 const stuck = `labtest: %s has made no call for %v of real time. A goroutine waits for a mutex, for a system call, or for a channel that was

@@ -32,6 +32,11 @@ var failures = map[string]func(t *testing.T, l *labtest.Lab){
 	},
 	"fatal": func(t *testing.T, l *labtest.Lab) { pair(l, labtest.LinkConfig{}); t.Fatal("fatal") },
 	"panic": func(t *testing.T, l *labtest.Lab) { pair(l, labtest.LinkConfig{}); panic("mine") },
+	"program": func(t *testing.T, l *labtest.Lab) {
+		server, _, _ := pair(l, labtest.LinkConfig{})
+		server.Go(func(context.Context, *gonet.Net) { panicsHere() })
+		time.Sleep(time.Second)
+	},
 	"configuration": func(t *testing.T, l *labtest.Lab) {
 		l.Host("a", "10.0.0.1/24")
 		l.Host("a", "10.0.0.2/24")
@@ -91,6 +96,8 @@ var failures = map[string]func(t *testing.T, l *labtest.Lab){
 	},
 }
 
+func panicsHere() { panic("here") }
+
 func TestFailing(t *testing.T) {
 	fn := failures[os.Getenv("LABTEST_FAILURE")]
 	if fn == nil {
@@ -124,6 +131,7 @@ func TestFailureOutput(t *testing.T) {
 		}, false},
 		{"fatal", []string{"fatal", "the test failed with seed 7", "no sockets"}, false},
 		{"panic", []string{"panic: mine", "the test panicked with seed 7", "no sockets"}, false},
+		{"program", []string{"a program of host server panicked with seed 7", "repeat: go test .* -lab.seed=7", "panic: here", "panicsHere"}, false},
 		{"configuration", []string{`host "a" exists already`, "the test failed with seed 7"}, false},
 		{"deadlock", []string{"deadlock: all goroutines in bubble are blocked", "every goroutine waits for ever with seed 7", "LISTEN"}, false},
 		{"kept alive", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", "gonet.*Read", "is stuck"}, true},

@@ -3,7 +3,9 @@ package labtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"smolsh/phy/fault"
@@ -66,7 +68,15 @@ func (h *Host) Go(fn func(ctx context.Context, n *gonet.Net)) {
 	h.l.mu.Lock()
 	ctx, n := h.ctx, h.net
 	h.l.mu.Unlock()
-	h.l.programs.Go(func() { fn(ctx, n) })
+	h.l.programs.Go(func() {
+		defer func() {
+			if v := recover(); v != nil { // it ends the process, so this is the only report
+				fmt.Fprintf(os.Stderr, "labtest: a program of host %s panicked with seed %d\nrepeat: %s\n", h.Name(), h.l.seed, repeatCommand(h.l.name, h.l.seed))
+				panic(v)
+			}
+		}()
+		fn(ctx, n)
+	})
 }
 
 // Now returns the time of the host's clock. It is that of package time until SetClock.

@@ -85,6 +85,7 @@ var layers = []struct {
 		tests: "phy/raw phy/tap phy/tap/taptest"}},
 	{"stack/gonet", layer{inside: "stack/crash stack/lab stack stack/clock stack/tcp", outside: "golang.org/x/net/dns/dnsmessage",
 		tests: "stack/lab/live"}},
+	{"stack/lab/labtest", layer{inside: "stack/gonet stack/lab stack/filter stack stack/clock stack/drop phy phy/fault phy/capture"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
 	{"script/difference", layer{outside: "go.starlark.net"}},
 	{"script/testcase", layer{outside: "go.starlark.net"}},
@@ -139,7 +140,7 @@ const coreStd = `bytes cmp container/heap container/list container/ring crypto/h
 // fault rules, which every simulated link uses.
 func isCore(pkg string) bool {
 	switch pkg {
-	case "stack/lab/live", "stack/crash", "stack/gonet": // the wall clock's Runner; the stack traces of panics; package net on a host
+	case "stack/lab/live", "stack/crash", "stack/gonet", "stack/lab/labtest": // the wall clock's Runner; panics' traces; package net; labs in tests
 		return false
 	}
 	return pkg == "stack" || strings.HasPrefix(pkg, "stack/") || pkg == "phy/fault"

@@ -17,6 +17,10 @@ import (
 // until the stack has taken its octets from the caller's slice.
 const maxPending = 64 << 10
 
+// maxPendingInSteps is that number for a Driver in steps, whether the octets fit the send buffer or not. Libraries write under a mutex. In a
+// synctest bubble, a second goroutine that waits for the mutex would stop the time that the first one needs.
+const maxPendingInSteps = 4 << 20
+
 // copyBuffer is the size in octets of the buffer of ReadFrom and of WriteTo, that of io.Copy.
 const copyBuffer = 32 << 10
 
@@ -38,6 +42,7 @@ type TCPConn struct {
 	again   bool           // true if the socket has changed while serve ran
 	fin     bool           // true after the peer's FIN
 	orphan  *lab.Event     // the end of a closed connection whose octets wait; nil for most
+	waiting int            // octets of pending when orphan was set
 
 	mu      sync.Mutex
 	in      half
@@ -69,6 +74,7 @@ var (
 func (n *Net) newTCP(network string) *TCPConn {
 	c := &TCPConn{net: n, network: network, linger: -1}
 	c.task.run = c.serve
+	c.in.later, c.out.later = n.later, n.later
 	return c
 }
 
@@ -134,7 +140,11 @@ func (c *TCPConn) write(p []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, err
 	}
-	if len(c.out.list) == 0 && len(c.pending)+len(p) <= min(c.room, maxPending) {
+	most := min(c.room, maxPending)
+	if c.net.steps != nil {
+		most = maxPendingInSteps
+	}
+	if len(c.out.list) == 0 && len(c.pending)+len(p) <= most {
 		c.pending = append(c.pending, p...)
 		c.mu.Unlock()
 		c.net.submit(&c.task)

@@ -60,6 +60,10 @@ func (c *TCPConn) open(now clock.Instant) bool {
 		d.done = nil
 		return false
 	}
+	if err := c.net.failure(); err != nil {
+		c.dialled(err)
+		return false
+	}
 	cfg := c.net.defaults()
 	if d.keepAlive != nil {
 		keepAlive(&cfg, *d.keepAlive)
@@ -87,10 +91,10 @@ func (c *TCPConn) attach(sock *stack.TCPConn, both bool) {
 
 // dialled reports the end of the handshake.
 func (c *TCPConn) dialled(err error) {
-	d := c.dial
+	d, done := c.dial, c.dial.done
 	d.err = err
-	d.done <- c
 	d.done = nil
+	c.net.wake(func() { done <- c })
 }
 
 // notice records what the socket's state says: the end of the handshake, the peer's FIN, the connection's end.
@@ -203,8 +207,13 @@ func (c *TCPConn) serveClose(now clock.Instant) {
 	case c.linger == 0, c.dial != nil && c.dial.done != nil:
 		c.sock.Abort(now)
 	case len(c.pending) > 0:
-		if c.orphan == nil {
+		switch {
+		case c.orphan == nil:
 			c.orphan = c.net.runner.World().At(now.Add(orphanTimeout), c.giveUp)
+			c.waiting = len(c.pending)
+		case c.net.steps != nil && len(c.pending) < c.waiting: // many octets may be pending then
+			c.orphan.Move(now.Add(orphanTimeout))
+			c.waiting = len(c.pending)
 		}
 		return
 	default:

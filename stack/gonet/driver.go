@@ -1,7 +1,10 @@
 package gonet
 
 import (
+	"cmp"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"smolsh/stack/clock"
@@ -19,16 +22,34 @@ type Driver struct {
 	wake  chan struct{} // has room for one value
 	done  chan struct{} // closed when the goroutine has ended
 
+	settle func() // called before each turn; nil if the Driver does not run in steps
+
 	mu     sync.Mutex
-	calls  []func(now clock.Instant)
+	calls  []call
 	closed bool
+	wakes  []func() // what wakes callers after the turn
+	turns  bool     // true during a turn of a Driver that runs in steps
+
+	count atomic.Uint64 // calls begun, and callers woken after a turn
 
 	after sync.Mutex // lock whose holder owns the world after the goroutine has ended
 }
 
+// call is a function that was posted.
+type call struct {
+	host string // name of the host whose calls it makes; "" for Post and Do
+	fn   func(now clock.Instant)
+}
+
 // Drive starts a goroutine that owns w, until the Driver is closed. Time continues from w's present instant.
-func Drive(w *lab.World) *Driver {
-	d := &Driver{world: w, base: w.Now(), start: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+func Drive(w *lab.World) *Driver { return DriveInSteps(w, nil) }
+
+// DriveInSteps is Drive in lock-step with the program. Before each turn the goroutine calls settle, which returns when every other
+// goroutine of the program waits, as synctest.Wait does in a bubble. The calls made so far then run in the order of the hosts' names, those
+// of Do and Post last, and callers are woken after the turn. So neither the order of the program's goroutines nor their speed changes what
+// the network does. If settle is nil, DriveInSteps does what Drive does.
+func DriveInSteps(w *lab.World, settle func()) *Driver {
+	d := &Driver{settle: settle, world: w, base: w.Now(), start: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.Epoch = d.start.Add(-time.Duration(d.base)).Round(0)
 	go d.run()
 	return d
@@ -37,6 +58,10 @@ func Drive(w *lab.World) *Driver {
 // World returns the world that the goroutine owns.
 func (d *Driver) World() *lab.World { return d.world }
 
+// Calls returns a number that grows with every call that the program makes or returns from. It stays the same while the program
+// waits or computes, even if time passes and frames move. A Driver that does not run in steps counts the calls only when they begin.
+func (d *Driver) Calls() uint64 { return d.count.Load() }
+
 // Virtual returns false: time is the program's.
 func (d *Driver) Virtual() bool { return false }
 
@@ -44,7 +69,10 @@ func (d *Driver) Virtual() bool { return false }
 func (d *Driver) Now() clock.Instant { return d.base.Add(time.Since(d.start)) }
 
 // Post makes the goroutine run fn and does not wait. After Close it runs fn on the caller's goroutine.
-func (d *Driver) Post(fn func(now clock.Instant)) {
+func (d *Driver) Post(fn func(now clock.Instant)) { d.post("", fn) }
+
+// post is Post for the calls of a host.
+func (d *Driver) post(host string, fn func(now clock.Instant)) {
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
@@ -54,7 +82,7 @@ func (d *Driver) Post(fn func(now clock.Instant)) {
 		fn(d.world.Now())
 		return
 	}
-	d.calls = append(d.calls, fn)
+	d.calls = append(d.calls, call{host, fn})
 	d.mu.Unlock()
 	d.tell()
 }
@@ -65,10 +93,11 @@ func (d *Driver) Do(fn func(now clock.Instant)) {
 	d.Post(func(now clock.Instant) {
 		defer func() {
 			if v := recover(); v != nil {
-				done <- crash.Caught(v)
+				fail := crash.Caught(v)
+				d.later(func() { done <- fail })
 				return
 			}
-			done <- nil
+			d.later(func() { done <- nil })
 		}()
 		fn(now)
 	})
@@ -97,6 +126,53 @@ func (d *Driver) Close() error {
 	return nil
 }
 
+// later runs wake, which lets a caller continue: after the present turn, or at once if there is none that runs in steps.
+func (d *Driver) later(wake func()) {
+	d.mu.Lock()
+	if d.turns {
+		d.wakes = append(d.wakes, wake)
+		d.mu.Unlock()
+		return
+	}
+	d.mu.Unlock()
+	wake()
+}
+
+// begin returns the calls to run in the next turn. spare is storage for further calls.
+func (d *Driver) begin(spare []call) (list []call, closed bool) {
+	if d.settle != nil {
+		d.settle()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list, d.calls = d.calls, spare[:0]
+	d.count.Add(uint64(len(list)))
+	if d.turns = d.settle != nil; d.turns && len(list) > 1 {
+		slices.SortStableFunc(list, func(a, b call) int {
+			if (a.host == "") != (b.host == "") {
+				return cmp.Compare(b.host, a.host) // calls of Do and Post are last
+			}
+			return cmp.Compare(a.host, b.host)
+		})
+	}
+	return list, d.closed
+}
+
+// end wakes the callers whose calls have ended in the turn.
+func (d *Driver) end() {
+	if d.settle == nil {
+		return
+	}
+	d.mu.Lock()
+	wakes := d.wakes
+	d.wakes, d.turns = nil, false
+	d.mu.Unlock()
+	d.count.Add(uint64(len(wakes)))
+	for _, wake := range wakes {
+		wake()
+	}
+}
+
 // tell wakes the goroutine.
 func (d *Driver) tell() {
 	select {
@@ -122,20 +198,20 @@ func (d *Driver) run() {
 	defer close(d.done)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var list []func(now clock.Instant)
+	var list []call
 	for {
-		d.mu.Lock()
-		list, d.calls = d.calls, list[:0]
-		closed := d.closed
-		d.mu.Unlock()
+		var closed bool
+		list, closed = d.begin(list)
 		now := d.Now()
 		d.world.Sync(now)
-		for i, fn := range list {
-			list[i] = nil
+		for i := range list {
+			fn := list[i].fn
+			list[i].fn = nil
 			d.world.Called()
 			d.call(fn, now)
 		}
 		more := d.world.Turn(now)
+		d.end()
 		switch {
 		case closed:
 			return

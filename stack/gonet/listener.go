@@ -36,9 +36,12 @@ var _ net.Listener = (*TCPListener)(nil)
 // listenTCP opens a listener on the owner's goroutine.
 func (n *Net) listenTCP(network string, local netip.AddrPort, only6 bool) (*TCPListener, error) {
 	l := &TCPListener{net: n, network: network}
-	l.task.run = l.serve
+	l.task.run, l.accepts.later = l.serve, n.later
 	var err error
 	n.do("listen "+network+local.String(), func(clock.Instant) {
+		if err = n.failure(); err != nil {
+			return
+		}
 		listen := n.host.ListenTCP
 		if only6 {
 			listen = n.host.ListenTCP6

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"smolsh/stack/clock"
 	"smolsh/stack/lab"
@@ -22,7 +23,10 @@ type Net struct {
 	runner  lab.Runner
 	poster  Poster // runner, nil if it is no Poster
 	host    *lab.Host
-	servers []netip.AddrPort // DNS servers, in the order in which they are asked
+	steps   *Driver                    // runner, nil if it does not run in steps
+	later   func(wake func())          // runs wake after the owner's turn, which steps asks for; nil: a caller is woken at once
+	failed  atomic.Pointer[failedWith] // set by Fail
+	servers []netip.AddrPort           // DNS servers, in the order in which they are asked
 
 	spare   []*task // storage for the next queue; the owner's
 	lastKey uint64  // key of the newest socket; the owner's
@@ -46,10 +50,37 @@ func WithDNS(servers ...netip.AddrPort) Option {
 func New(runner lab.Runner, host *lab.Host, opts ...Option) *Net {
 	n := &Net{runner: runner, host: host}
 	n.poster, _ = runner.(Poster)
+	if d, ok := runner.(*Driver); ok && d.settle != nil {
+		n.steps, n.later = d, d.later
+	}
 	for _, opt := range opts {
 		opt(n)
 	}
 	return n
+}
+
+// failedWith is the error of a Net that Fail has ended.
+type failedWith struct{ err error }
+
+// Fail makes every later dial, listen and lookup fail with err, as if the program that uses n had no host any more. Open sockets
+// stay; the owner of the host may end them (stack.Host.AbortAll). Another Net on the same host is not affected.
+func (n *Net) Fail(err error) { n.failed.Store(&failedWith{err}) }
+
+// failure returns the error of Fail, nil before it was called.
+func (n *Net) failure() error {
+	if f := n.failed.Load(); f != nil {
+		return f.err
+	}
+	return nil
+}
+
+// wake runs fn, which lets a caller continue.
+func (n *Net) wake(fn func()) {
+	if n.later != nil {
+		n.later(fn)
+		return
+	}
+	fn()
 }
 
 // Host returns the host. Only functions given to the Runner's Do may use it.
@@ -92,6 +123,8 @@ func (n *Net) submit(t *task) {
 	n.mu.Unlock()
 	switch {
 	case !tell:
+	case n.steps != nil:
+		n.steps.post(n.host.Name(), n.turn)
 	case n.poster != nil:
 		n.poster.Post(n.turn)
 	default:
@@ -142,7 +175,7 @@ func (n *Net) do(want string, fn func(now clock.Instant)) {
 	done := make(chan bool, 1)
 	n.submit(&task{key: taskKey{want: want}, run: func(now clock.Instant) {
 		returned := false
-		defer func() { done <- returned }()
+		defer func() { n.wake(func() { done <- returned }) }()
 		fn(now)
 		returned = true
 	}})

@@ -2,7 +2,10 @@ package gonet
 
 import (
 	"slices"
+	"strings"
 	"testing"
+
+	"smolsh/stack/clock"
 )
 
 // TestOrderOfTasks: sockets come in the order of their age, then calls without a socket in the order of what they ask for, whoever called
@@ -19,5 +22,24 @@ func TestOrderOfTasks(t *testing.T) {
 		if list[i] != want[i] {
 			t.Errorf("task %d is %+v, want %+v", i, *list[i], *want[i])
 		}
+	}
+}
+
+// TestOrderOfCalls: in lock-step the calls of a turn run in the order of the hosts' names, and those of Do and Post after them, in the order
+// in which they were made.
+func TestOrderOfCalls(t *testing.T) {
+	settled := 0
+	d := &Driver{wake: make(chan struct{}, 1), settle: func() { settled++ }}
+	var got []string
+	for _, c := range strings.Fields("2 c 1 a b") {
+		host := strings.Trim(c, "12")
+		d.post(host, func(clock.Instant) { got = append(got, c) })
+	}
+	list, _ := d.begin(nil)
+	for _, c := range list {
+		c.fn(0)
+	}
+	if want := strings.Fields("a b c 2 1"); !slices.Equal(got, want) || settled != 1 {
+		t.Errorf("order %q, settled %d times", got, settled)
 	}
 }

@@ -12,7 +12,8 @@ type request struct {
 // requests are the calls that wait for one direction of a socket, in their order. The socket's lock guards them.
 type requests struct {
 	list  []*request
-	spare *request // for reuse, so that a call allocates nothing; nil if it is in use
+	spare *request     // for reuse, so that a call allocates nothing; nil if it is in use
+	later func(func()) // Net.later
 }
 
 // add appends a request for the octets p.
@@ -33,6 +34,10 @@ func (q *requests) finish(err error) {
 	q.list[last] = nil
 	q.list = q.list[:last]
 	r.err = err
+	if q.later != nil {
+		q.later(func() { r.ready <- struct{}{} })
+		return
+	}
 	r.ready <- struct{}{}
 }
 

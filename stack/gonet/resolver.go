@@ -63,6 +63,9 @@ func (r *Resolver) LookupAddr(_ context.Context, addr string) ([]string, error) 
 	if err != nil {
 		return nil, &net.DNSError{Err: "unrecognized address", Name: addr}
 	}
+	if err := r.net.failure(); err != nil {
+		return nil, err
+	}
 	a = a.Unmap().WithZone("")
 	var names []string
 	r.net.do("names of "+addr, func(clock.Instant) {
@@ -89,6 +92,9 @@ func (r *Resolver) lookup(ctx context.Context, family int, host string) ([]netip
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(err)
+	}
+	if err := r.net.failure(); err != nil {
+		return nil, err
 	}
 	if host == "" {
 		return nil, notFound(host)

@@ -63,8 +63,12 @@ var (
 func (n *Net) openUDP(network, call string, peer netip.AddrPort, want string, open func() (*stack.UDPConn, error)) (*UDPConn, error) {
 	u := &UDPConn{net: n, network: network, peer: peer}
 	u.task.run = u.serve
+	u.in.later, u.out.later = n.later, n.later
 	var err error
 	n.do(want, func(clock.Instant) {
+		if err = n.failure(); err != nil {
+			return
+		}
 		if u.sock, err = open(); err != nil {
 			return
 		}

@@ -1,0 +1,123 @@
+package labtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"smolsh/phy/fault"
+	"smolsh/stack/clock"
+	"smolsh/stack/gonet"
+	"smolsh/stack/lab"
+)
+
+// A Host is a machine of the lab with its programs, which use Net.
+type Host struct {
+	l    *Lab
+	host *lab.Host
+
+	// l.mu guards the following.
+	net     *gonet.Net
+	ctx     context.Context // of the programs since the last start
+	cancel  context.CancelCauseFunc
+	crashed bool
+	silence *fault.Rule   // drops every frame of a silent host; nil for others
+	ahead   time.Duration // of the host's clock
+}
+
+// errEnded is the error of calls after the end of the test function.
+var errEnded = errors.New("the test has ended")
+
+// startProgram gives the host a network and a context for its programs.
+func (h *Host) startProgram() {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	h.net = gonet.New(h.l.driver, h.host)
+	h.ctx, h.cancel = context.WithCancelCause(context.Background())
+	h.crashed = false
+}
+
+// stopProgram cancels the context of the host's programs, and makes their later calls fail with err.
+func (h *Host) stopProgram(err error) {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	h.net.Fail(err)
+	h.cancel(err)
+}
+
+// Name returns the host's name.
+func (h *Host) Name() string { return h.host.Name() }
+
+// Host returns the host below. Only functions given to Lab.Do may use it.
+func (h *Host) Host() *lab.Host { return h.host }
+
+// Net returns the network of the host's programs. After Restart it is another one. The calls of programs that began before Crash
+// fail for ever.
+func (h *Host) Net() *gonet.Net {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	return h.net
+}
+
+// Go runs a program of the host in a goroutine of its own. ctx is cancelled when the host crashes and when the test function has returned. fn
+// must then return: Run waits for it.
+func (h *Host) Go(fn func(ctx context.Context, n *gonet.Net)) {
+	h.l.mu.Lock()
+	ctx, n := h.ctx, h.net
+	h.l.mu.Unlock()
+	h.l.programs.Go(func() {
+		defer func() {
+			if v := recover(); v != nil { // it ends the process, so this is the only report
+				fmt.Fprintf(os.Stderr, "labtest: a program of host %s panicked with seed %d\nrepeat: %s\n", h.Name(), h.l.seed, repeatCommand(h.l.name, h.l.seed))
+				panic(v)
+			}
+		}()
+		fn(ctx, n)
+	})
+}
+
+// Now returns the time of the host's clock. It is that of package time until SetClock.
+func (h *Host) Now() time.Time {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	return time.Now().Add(h.ahead)
+}
+
+// SetClock sets the host's clock ahead of the others, or behind them if ahead is negative. Only a program that asks Now for the time
+// notices; package time has one clock for all hosts, and so has the stack.
+func (h *Host) SetClock(ahead time.Duration) {
+	h.l.mu.Lock()
+	defer h.l.mu.Unlock()
+	h.ahead = ahead
+}
+
+// Gateway adds a default route by a router's address on one of the host's links.
+func (h *Host) Gateway(addr string) {
+	h.l.t.Helper()
+	gw, err := netip.ParseAddr(addr)
+	if err != nil {
+		h.l.t.Fatal(err)
+	}
+	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if gw.Is6() {
+		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	h.Route(all.String(), addr)
+}
+
+// Route adds a route to a prefix by a router's address on one of the host's links.
+func (h *Host) Route(prefix, via string) {
+	h.l.t.Helper()
+	dst, err := netip.ParsePrefix(prefix)
+	if err != nil {
+		h.l.t.Fatal(err)
+	}
+	gw, err := netip.ParseAddr(via)
+	if err != nil {
+		h.l.t.Fatal(err)
+	}
+	h.l.must(func(clock.Instant) error { return h.host.AddRoute(dst, gw, nil) })
+}

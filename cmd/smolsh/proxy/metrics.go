@@ -101,7 +101,7 @@ type metrics struct {
 // family begins the samples of one name.
 func (m *metrics) family(name, kind, help string) {
 	m.name = name
-	fmt.Fprintf(&m.b, "# HELP %s %s\n# TYPE %[1]s %s\n", name, help, kind)
+	fmt.Fprintf(&m.b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
 }
 
 var escapeLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)

@@ -235,6 +235,33 @@ func TestThousandConnections(t *testing.T) {
 	eventually(t, "return to the lab's one listener, after TIME-WAIT", func() bool { return r.sockets() == 1 })
 }
 
+// TestBurst opens 1500 connections at once, more than may wait for an Accept: each is served.
+func TestBurst(t *testing.T) {
+	r := newRig(t, lab.LinkConfig{}, 0)
+	at := r.carry("tcp", serve(t, echo))
+	var all sync.WaitGroup
+	for range 1500 {
+		all.Go(func() {
+			c, err := net.Dial("tcp", at)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+			_, _ = io.WriteString(c, "x")
+			if n, err := c.Read(make([]byte, 1)); n != 1 {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "end of all", func() bool { return r.counter("connections_open") == 0 })
+	if n := r.counter("connection_failures_total") + r.counter("connection_resets_total"); n != 0 {
+		t.Errorf("%v failures and resets", n)
+	}
+}
+
 // TestClose ends connections and listeners while octets are on the way.
 func TestClose(t *testing.T) {
 	before := runtime.NumGoroutine()

@@ -122,8 +122,9 @@ var layers = []struct {
 	{"cmd/smolsh/scenario", layer{inside: "script script/escape script/screen script/command phy/fault", outside: "go.starlark.net golang.org/x/sys/unix golang.org/x/sys/windows"}},
 	{"cmd/smolsh/doctor", layer{inside: "phy phy/netif phy/portclaim phy/raw phy/tap phy/unixport",
 		outside: "github.com/google/nftables github.com/vishvananda/netlink golang.org/x/sys/unix"}},
+	{"cmd/smolsh/proxy", layer{inside: "stack/gonet stack/lab stack stack/clock stack/drop", outside: "golang.org/x/sys/unix"}},
 	{"cmd/smolsh", layer{
-		inside: "cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script/suggest script stack/lab/live stack/lab stack phy phy/ifconfig phy/tap phy/raw phy/portclaim phy/unixport phy/netif phy/fault phy/capture stack/filter " +
+		inside: "cmd/smolsh/proxy stack/gonet cmd/smolsh/scenario cmd/smolsh/bench cmd/smolsh/doctor repl script/command script/suggest script stack/lab/live stack/lab stack phy phy/ifconfig phy/tap phy/raw phy/portclaim phy/unixport phy/netif phy/fault phy/capture stack/filter " +
 			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
 		outside: "go.starlark.net github.com/spf13/pflag github.com/mattn/go-isatty " +
 			"golang.org/x/sys/unix",

@@ -173,3 +173,9 @@ func taskCancel(c *call) (starlark.Value, error) {
 
 // ParseDuration reads a duration as scripts write it: "20ms", "1m30s", "1d", "5 seconds", or "5" for seconds.
 func ParseDuration(s string) (time.Duration, error) { return registry.ParseDuration(s) }
+
+// ParseRate reads a rate as scripts write it, such as "10mbit", in bits per second. The command line uses it, and ParseChance.
+func ParseRate(s string) (bps uint64, err error) { return registry.ParseRate(s) }
+
+// ParseChance reads a probability as scripts write it: a number from 0 to 1, or a percentage such as "1%".
+func ParseChance(s string) (float64, error) { return registry.ParseChance(s) }

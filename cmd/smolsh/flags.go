@@ -57,6 +57,7 @@ const usageText = `usage: smolsh [flags] [FILE [ARG…] | -c TEXT [ARG…]]
   smolsh doctor [DEVICE…]   check this machine, and devices such as tap:tap0; print the remedies
   smolsh bench [FLAG…]      measure smolsh beside its peers
   smolsh switch PATH        a switch for hosts of other processes: --device switch:PATH
+  smolsh proxy L=TARGET…    carry other programs' TCP and UDP through a lab
   smolsh completion SHELL   completion for bash, zsh or fish
   smolsh help [VERB]        this text, or a verb's
   smolsh version            print the version

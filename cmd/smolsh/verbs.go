@@ -35,6 +35,7 @@ func verbs() []verb {
 		{"doctor", "[DEVICE…]", "check this machine and its devices, and print the remedies", (*options).doctor, nil, deviceWords, false},
 		{"bench", "", "measure smolsh beside its peers", (*options).bench, benchFlags, nil, false},
 		{"switch", "PATH", "a switch for hosts of other processes", (*options).serveSwitch, switchFlags, nil, true},
+		{"proxy", "[LISTEN=TARGET…]", "carry other programs' TCP and UDP through a lab, with loss, delay and other faults", (*options).serveProxy, proxyFlags, nil, false},
 		{"completion", "SHELL", "completion for bash, zsh or fish", (*options).completion, nil, shellWords, false},
 		{"help", "[VERB]", "the usage of smolsh, or of a verb", (*options).helpVerb, nil, verbWords, false},
 		{"version", "", "print the version", (*options).printVersion, nil, nil, false},
@@ -85,7 +86,7 @@ func (o *options) printVersion(stdout, _ io.Writer) (status int, err error) {
 
 // verbWords returns the names of the verbs.
 func verbWords() []string {
-	return []string{"doc", "test", "doctor", "bench", "switch", "completion", "help", "version"}
+	return []string{"doc", "test", "doctor", "bench", "switch", "proxy", "completion", "help", "version"}
 }
 
 // didYouMean returns a remark that names the verb of which name may be a misspelling, "" if there is none.

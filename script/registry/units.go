@@ -70,6 +70,20 @@ func chance(v starlark.Value) (any, error) {
 	return nil, errKind
 }
 
+// ParseChance reads a probability: a number from 0 to 1, or a percentage such as "15%".
+func ParseChance(s string) (float64, error) {
+	v := starlark.Value(starlark.String(s))
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		v = starlark.Float(f)
+	}
+	got, err := chance(v)
+	if err == errKind {
+		err = errors.New(`want a percentage such as "1%", or a share from 0 to 1`)
+	}
+	f, _ := got.(float64)
+	return f, err
+}
+
 // duration converts seconds, a string such as "20ms", and a time.duration.
 func duration(v starlark.Value) (any, error) {
 	var d time.Duration
@@ -174,6 +188,16 @@ func rate(v starlark.Value) (any, error) {
 		return wholeBits(f)
 	}
 	return nil, errKind
+}
+
+// ParseRate reads a rate in bits per second, such as "10mbit"; 0 is no limit.
+func ParseRate(s string) (uint64, error) {
+	got, err := rate(starlark.String(s))
+	if err == errKind {
+		err = errors.New(`want bits per second such as "10mbit", or octets such as "1mbps"`)
+	}
+	bps, _ := got.(uint64)
+	return bps, err
 }
 
 // wholeBits returns a rate in bits per second. A fraction of a bit is an error, because 0 stands for no limit.

@@ -1,0 +1,18 @@
+// Package proxy carries the TCP connections and UDP datagrams of other programs through two hosts of a lab, so that they cross
+// a link of the lab as segments and packets:
+//
+//	program → kernel → [ local → link → peer ] → kernel → target
+//
+// A socket of the kernel listens for each route. For each connection that it accepts, the host local opens a connection to the host
+// peer, and for that one a socket of the kernel opens one to the target. Octets, the end of a direction, resets and the end of a
+// connection pass from one connection to the next. A reset follows the octets that were received before it. UDP datagrams
+// pass likewise, in flows: one for each address that sends, which ends after a time without a datagram.
+//
+// A route of AddSOCKS has no fixed target. The host peer speaks SOCKS 5 (RFC 1928, without authentication, CONNECT only) and HTTP's CONNECT
+// (RFC 9110 §9.3.6), so that a client's requests cross the link as well.
+//
+// Bounds: MaxConns connections and MaxFlows flows a route. Each direction of a connection has one buffer of up to 64 KiB beside the
+// sockets' own, whose sizes the kernel and the stack bound. A sender waits while the receiver does not read.
+//
+// Any goroutine may call the methods of a Proxy.
+package proxy

@@ -1,0 +1,244 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"smolsh/stack/clock"
+	"smolsh/stack/gonet"
+	"smolsh/stack/lab"
+)
+
+const (
+	// MaxConns is the number of connections that a Proxy carries at a time. Further ones wait in the kernel's backlog.
+	MaxConns = 8192
+	// MaxFlows is the number of UDP flows of a route. One more ends the flow that was idle for longest.
+	MaxFlows = 1024
+	// maxDialing is the number of connections that local opens at a time. Far fewer than may wait for peer's Accept, so that a burst of
+	// connections rarely overflows that queue, whose losses would look like the link's.
+	maxDialing = 256
+	// DefaultUDPIdle is the time without a datagram after which a flow ends.
+	DefaultUDPIdle = time.Minute
+)
+
+// Config is the configuration of a Proxy.
+type Config struct {
+	Runner      lab.Runner // moves the world of the hosts; it must not be virtual
+	Local, Peer *lab.Host  // the programs' side and the targets' side, which share a link
+	Link        *lab.Link  // the link, for the metrics; may be nil
+	UDPIdle     time.Duration
+	// Say is called with a line for each failure, such as a target that can't be reached. It must not block. Equal
+	// failures of a route within a second make one line.
+	Say func(text string)
+}
+
+// A Proxy is a set of routes and the connections that they carry.
+type Proxy struct {
+	cfg         Config
+	local, peer *gonet.Net
+	peerAddr    netip.Addr
+	ctx         context.Context
+	cancel      context.CancelFunc
+	running     sync.WaitGroup
+	front, back chan struct{} // one value for each connection that local, and peer, carries
+	dialing     chan struct{} // one value for each connection that local opens
+
+	mu      sync.Mutex
+	routes  []*route
+	starts  []func() // the loops that Serve begins
+	sockets map[closer]struct{}
+	closed  bool
+}
+
+// closer is a socket that Close ends.
+type closer interface{ Close() error }
+
+// route is one way through the lab, with its counters.
+type route struct {
+	network, listen, target string // listen is the address of the socket
+	count                   counters
+	complaint               complaint
+}
+
+// New returns a Proxy without routes. Close ends it.
+func New(cfg Config) (*Proxy, error) {
+	if cfg.UDPIdle == 0 {
+		cfg.UDPIdle = DefaultUDPIdle
+	}
+	if cfg.Say == nil {
+		cfg.Say = func(string) {}
+	}
+	p := &Proxy{cfg: cfg, local: gonet.New(cfg.Runner, cfg.Local), peer: gonet.New(cfg.Runner, cfg.Peer), sockets: map[closer]struct{}{},
+		front: make(chan struct{}, MaxConns), back: make(chan struct{}, MaxConns), dialing: make(chan struct{}, maxDialing)}
+	cfg.Runner.Do(func(clock.Instant) {
+		for _, a := range cfg.Peer.Addrs() {
+			if a.Addr().Is4() && !p.peerAddr.IsValid() {
+				p.peerAddr = a.Addr()
+			}
+		}
+	})
+	if !p.peerAddr.IsValid() {
+		return nil, fmt.Errorf("host %s has no IPv4 address", cfg.Peer.Name())
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// Add opens the sockets of a route. Serve begins to use them. The error is that of package net if the kernel refuses the socket.
+func (p *Proxy) Add(r Route) error {
+	if r.Network == "udp" {
+		return p.addUDP(r)
+	}
+	dial := func(ctx context.Context, _ conn) (conn, io.Reader, error) {
+		c, err := dialKernel(ctx, r.Target)
+		return c, nil, err
+	}
+	return p.addTCP(r.Listen, r.Target, portOf(r.Target), dial)
+}
+
+// AddSOCKS opens the sockets of a route whose clients name their targets by SOCKS or CONNECT.
+func (p *Proxy) AddSOCKS(listen string) error {
+	return p.addTCP(listen, "socks", 1080, serveNegotiation)
+}
+
+// addTCP opens the sockets of a TCP route. dial opens the connection to the target for one that peer has accepted.
+func (p *Proxy) addTCP(listen, target string, port uint16, dial dialFunc) error {
+	in, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	r := &route{network: "tcp", listen: in.Addr().String(), target: target}
+	through, err := p.peer.Listen("tcp4", fmt.Sprint(":", port))
+	if err != nil { // another route has the port, or it is 0
+		through, err = p.peer.Listen("tcp4", ":0")
+	}
+	if err != nil {
+		in.Close()
+		return err
+	}
+	at := netip.AddrPortFrom(p.peerAddr, portOf(through.Addr().String())).String()
+	enter := func(ctx context.Context, _ conn) (conn, io.Reader, error) {
+		select {
+		case p.dialing <- struct{}{}:
+			defer func() { <-p.dialing }()
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+		c, err := p.local.DialContext(ctx, "tcp4", at)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c.(*gonet.TCPConn), nil, nil
+	}
+	front := &tcpRelay{p: p, r: r, in: in, dial: enter, slots: p.front, front: true}
+	back := &tcpRelay{p: p, r: r, in: through, dial: dial, slots: p.back}
+	p.add(r, []closer{in, through}, front.serve, back.serve, back.serve, back.serve, back.serve) // peer must accept as fast as local opens
+	return nil
+}
+
+// add enters a route, its sockets, and the loops that serve them.
+func (p *Proxy) add(r *route, sockets []closer, loops ...func()) {
+	p.mu.Lock()
+	p.routes = append(p.routes, r)
+	p.starts = append(p.starts, loops...)
+	p.mu.Unlock()
+	for _, s := range sockets {
+		p.track(s)
+	}
+}
+
+// Serve begins to accept connections and datagrams on the routes added so far.
+func (p *Proxy) Serve() {
+	p.mu.Lock()
+	starts := p.starts
+	p.starts = nil
+	p.mu.Unlock()
+	for _, loop := range starts {
+		p.running.Go(loop)
+	}
+}
+
+// Routes returns a line for each route: "tcp 127.0.0.1:8080 = 127.0.0.1:80".
+func (p *Proxy) Routes() (lines []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.routes {
+		lines = append(lines, r.network+" "+r.listen+" = "+r.target)
+	}
+	return lines
+}
+
+// Close closes the sockets that listen, resets every connection, and waits for the goroutines.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	p.closed = true
+	list := make([]closer, 0, len(p.sockets))
+	for s := range p.sockets {
+		list = append(list, s)
+	}
+	p.mu.Unlock()
+	p.cancel()
+	for _, s := range list {
+		if c, ok := s.(conn); ok {
+			reset(c)
+			continue
+		}
+		_ = s.Close()
+	}
+	p.running.Wait()
+}
+
+// track makes Close end s. It returns false, and closes s, if the Proxy is closed already.
+func (p *Proxy) track(s closer) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		_ = s.Close()
+		return false
+	}
+	p.sockets[s] = struct{}{}
+	return true
+}
+
+// forget closes s, which Close need not end any more.
+func (p *Proxy) forget(s closer) {
+	p.mu.Lock()
+	delete(p.sockets, s)
+	p.mu.Unlock()
+	_ = s.Close() // an error means that it is closed already
+}
+
+// portOf returns the port of an address "host:port", 0 if there is none.
+func portOf(addr string) uint16 {
+	_, text, _ := net.SplitHostPort(addr)
+	n, _ := strconv.ParseUint(text, 10, 16)
+	return uint16(n)
+}
+
+// complaint keeps equal failures from making a line each.
+type complaint struct {
+	mu   sync.Mutex
+	last string
+	at   time.Time
+}
+
+// complain reports a failure of the route.
+func (p *Proxy) complain(r *route, text string) {
+	c := &r.complaint
+	c.mu.Lock()
+	now := time.Now()
+	again := text == c.last && now.Sub(c.at) < time.Second
+	if !again {
+		c.last, c.at = text, now
+	}
+	c.mu.Unlock()
+	if !again && p.ctx.Err() == nil {
+		p.cfg.Say(r.listen + " = " + r.target + ": " + text)
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package proxy
+
+import "net"
+
+// queued returns 0: only Linux tells how many octets wait.
+func queued(*net.TCPConn) int { return 0 }

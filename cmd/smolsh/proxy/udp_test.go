@@ -1,0 +1,103 @@
+package proxy
+
+import (
+	"bytes"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"smolsh/stack/lab"
+)
+
+// echoUDP sends each datagram back, and returns its address.
+func echoUDP(t *testing.T) string {
+	t.Helper()
+	u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { u.Close() })
+	go func() {
+		buf := make([]byte, maxDatagram)
+		for {
+			n, from, err := u.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			_, _ = u.WriteToUDPAddrPort(buf[:n], from)
+		}
+	}()
+	return u.LocalAddr().String()
+}
+
+func dialUDP(t *testing.T, at string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("udp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c
+}
+
+// TestUDP carries datagrams of every size, an empty one included, from several senders. Flows end when they are idle, and leave nothing.
+func TestUDP(t *testing.T) {
+	r := newRig(t, lab.LinkConfig{}, 200*time.Millisecond)
+	at := r.carry("udp", echoUDP(t))
+	time.Sleep(20 * time.Millisecond)
+	goroutines, files, sockets := runtime.NumGoroutine(), descriptors(), r.sockets()
+	for i := range 3 {
+		c := dialUDP(t, at)
+		for _, size := range []int{0, 1, 1472, 1473, 9000} {
+			sent := bytes.Repeat([]byte{byte('a' + i)}, size)
+			if _, err := c.Write(sent); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, maxDatagram)
+			n, err := c.Read(got)
+			if err != nil || !bytes.Equal(got[:n], sent) {
+				t.Errorf("sender %d, %d octets: %d came back, %v", i, size, n, err)
+			}
+		}
+		c.Close()
+	}
+	if n := r.counter("connections_total", `"udp"`); n != 3 {
+		t.Errorf("%v flows are counted", n)
+	}
+	eventually(t, "end of the flows", func() bool {
+		return r.counter("connections_open") == 0 && runtime.NumGoroutine() <= goroutines && descriptors() <= files && r.sockets() == sockets
+	})
+}
+
+// TestUDPFlows: a sender more than MaxFlows ends the flow that was idle for longest, and is served.
+func TestUDPFlows(t *testing.T) {
+	r := newRig(t, lab.LinkConfig{}, 0)
+	at := r.carry("udp", echoUDP(t))
+	for i := range MaxFlows + 8 {
+		c := dialUDP(t, at)
+		_, _ = c.Write([]byte("x"))
+		if n, err := c.Read(make([]byte, 9)); n != 1 {
+			t.Fatalf("sender %d: %v", i, err)
+		}
+	}
+	eventually(t, "bound of the flows", func() bool { return r.counter("connections_open") == MaxFlows })
+}
+
+// TestUDPNoTarget: a closed port is counted, and the route goes on.
+func TestUDPNoTarget(t *testing.T) {
+	r := newRig(t, lab.LinkConfig{}, 0)
+	u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := u.LocalAddr().String()
+	u.Close()
+	c := dialUDP(t, r.carry("udp", nobody))
+	_, _ = c.Write([]byte("x"))
+	r.spoken("connection refused")
+	if n := r.counter("failed_datagrams_total"); n == 0 {
+		t.Error("nothing is counted")
+	}
+}

@@ -103,6 +103,10 @@ func Hurry(t testing.TB, name string, kernel netip.Prefix, rtoMin time.Duration)
 			t.Fatal(err)
 		}
 	}
+	// With short timeouts the usual eight retransmissions of a closed socket are soon over, and the peer then waits for its FIN for ever.
+	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_orphan_retries", []byte("30"), 0); err != nil {
+		t.Fatal(err)
+	}
 	for _, file := range []string{"tcp_syn_linear_timeouts", "tcp_syn_retries"} { // the first file exists since Linux 6.5
 		if err := os.WriteFile("/proc/sys/net/ipv4/"+file, []byte("60"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)

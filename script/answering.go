@@ -20,7 +20,7 @@ func answeringBuiltins() []*builtin {
 			Args: `pattern: as of packet.matches, such as ARP(op=1), "udp port 53" or a function of the packet; fn: a function that gets each packet that arrives and matches, and returns a packet, ` +
 				`a list of packets, or None for no answer (it may not wait, and its errors end nothing); host: the host, None for that of the caller`,
 			Result: "answering", Host: true, See: "on, claim, packet.matches, send",
-			Doc: "Send what fn(packet) returns for each packet that arrives and matches, beside what the stack says.",
+			Doc: "Send what fn(packet) returns for each packet that arrives and matches, beside the stack's own answers.",
 			Example: `a = peer.answering(UDP(dport=53), lambda p: IP(dst=p.ip.src)/UDP(sport=53, dport=p.udp.sport)/"no"); peer.claim(udp=53); ` +
 				`sr1(IP(dst="192.168.69.100")/UDP(dport=53)); a.off()`, Fn: builtinAnswering},
 		{Name: "answering.off", Doc: "Stop answering.", Example: `a = answering(ARP(op=1), lambda p: None); a.off()`, Fn: answeringOff},

@@ -194,7 +194,7 @@ func (c *httpConn) request(more bool) (again bool) {
 	return c.send(req, a) && !a.last
 }
 
-// unreadable ends a connection whose request could not be read: it says what is wrong with the request, if there was any.
+// unreadable ends a connection whose request could not be read: its response names the fault of the request, if there was one.
 func (c *httpConn) unreadable(err error) {
 	var op *opError
 	switch {

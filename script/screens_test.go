@@ -16,7 +16,7 @@ import (
 
 var updateScreens = flag.Bool("update", false, "write what the screen shows into testdata/screens")
 
-// screens are what is typed for each screen. PEER is the other host's address.
+// screens are the lines that are typed for each screen. PEER is the other host's address.
 var screens = []struct {
 	name  string
 	typed []string

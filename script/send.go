@@ -20,7 +20,7 @@ func sendBuiltins() []*builtin {
 		{Name: "send", Sig: `p, dev=None, count=1, interval=0`, Kinds: "any any int:1..1000000000 duration",
 			Args:   "p: a packet, or a list of packets; dev: an interface's name or row, None for that of the route; count: how often all of them are sent; interval: time between two packets",
 			Result: "int", Host: true, See: "sr, sr1, claim, raw.bind, frames.bind",
-			Doc:     "Send packets exactly as they are; the host fills in what is unset. With Ether in front it is a frame.",
+			Doc:     "Send packets exactly as they are; the host fills in the unset fields. With Ether in front it is a frame.",
 			Example: one + `send(p)`, Fn: builtinSend},
 		{Name: "sr1", Sig: `p, timeout="1s", retry=0, dev=None`, Kinds: "any duration int:0..1000 any",
 			Args:   "p: a packet; timeout: time to wait for the answer after each sending; retry: how often it is sent again; dev: an interface's name or row, None for that of the route",
@@ -326,7 +326,7 @@ func (s *sender) await(what string, step func(now clock.Instant) bool, until fun
 		err := s.c.t.Await(s.h.w, what, &s.signal, wait, func(now clock.Instant) bool {
 			over = work(now)
 			left := until(now)
-			return over || left != task.Forever && (wait == task.Forever || left < wait-now.Sub(since)) // due earlier, by what has happened
+			return over || left != task.Forever && (wait == task.Forever || left < wait-now.Sub(since)) // due earlier, because of an event
 		})
 		switch {
 		case over:

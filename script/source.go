@@ -127,7 +127,7 @@ func (in *source) statement() (string, error) {
 	}
 }
 
-// line takes the next line, with its line end. At the end of the text it returns what is left and an error.
+// line takes the next line, with its line end. At the end of the text it returns the remaining text and an error.
 func (in *source) line() (string, error) {
 	if in.holds {
 		in.holds = false

@@ -98,7 +98,7 @@ func endBuiltins() []*builtin {
 			Example: wired + `p = st.tcp(90); t = spawn(a.tcp.connect, "10.0.0.9:90"); p.accept(); t.join().state`, Fn: endAccept},
 		{Name: "tcp_end.send", Sig: `data="", flags="PA", offset=0, seq=None, ack=None, window=None`, Kinds: "data str int:-2147483648..2147483647 " + number + " " + number + " int:0..1073725440", Result: "packet",
 			Args: `flags: letters such as "PA"; offset: octets behind snd_nxt, negative to send octets again; ` + endSeqArg + endAckArg + endWindowArg, See: "tcp_end.expect",
-			Doc: "Send one segment; snd_nxt moves over what has been sent without a gap.", Example: opened + `s.send("world", offset=5); s.send("hello"); s.snd_nxt`, Fn: endSend},
+			Doc: "Send one segment; snd_nxt moves over the octets that were sent without a gap.", Example: opened + `s.send("world", offset=5); s.send("hello"); s.snd_nxt`, Fn: endSend},
 		{Name: "tcp_end.ack", Sig: "window=None, ack=None, seq=None, sack=None", Kinds: "int:0..1073725440 " + number + " " + number + " any", Result: "packet", See: "tcp_end.send",
 			Args: endWindowArg + "; " + endAckArg + endSeqArg + "sack: blocks, such as [(6, 11)], relative",
 			Doc:  "Send an ACK without data.", Example: opened + `s.ack(window=0)`, Fn: endAck},

@@ -143,7 +143,7 @@ func TestClaimICMP(t *testing.T) {
 	})
 }
 
-// TestClaimsAndSockets: what a socket has can't be claimed, and what is claimed can't be bound.
+// TestClaimsAndSockets: a socket's port can't be claimed, and a claimed one can't be bound.
 func TestClaimsAndSockets(t *testing.T) {
 	n, a, b := pair(t)
 	used := func(what string, err error) {

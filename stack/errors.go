@@ -47,7 +47,7 @@ func (e *TooBigError) Error() string {
 // Is implements the match with ErrTooBig.
 func (e *TooBigError) Is(target error) bool { return target == ErrTooBig }
 
-// InvalidError is an error that says what is wrong with an argument. errors.Is matches it with ErrInvalid.
+// InvalidError is an error that names the fault of an argument. errors.Is matches it with ErrInvalid.
 type InvalidError struct{ Why string }
 
 // Error returns the reason.

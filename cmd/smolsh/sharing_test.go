@@ -134,7 +134,7 @@ func shellLine(t *testing.T, do func(func()), line string) string {
 }
 
 // TestShareAddress: with --share-address our stack and the kernel use the same addresses of both families at the same time, to the
-// same server and as servers. Neither resets or answers what is the other's. After SIGKILL the kernel has all ports again, and no table is left.
+// same server and as servers. Neither resets or answers the other's packets. After SIGKILL the kernel has all ports again, and no table is left.
 func TestShareAddress(t *testing.T) {
 	l := newSharerLab(t)
 	file := filepath.Join(t.TempDir(), "shared.pcap")

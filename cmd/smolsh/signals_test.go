@@ -122,7 +122,7 @@ func TestInterruptsThatAreHonoured(t *testing.T) {
 }
 
 // TestInterruptSpins: the first Ctrl-C ends a handler that computes and never waits, whether the typed line waits for it or the prompt waits
-// for the next line. The shell stays, and runs what was typed.
+// for the next line. The shell stays, and runs the typed lines.
 func TestInterruptSpins(t *testing.T) {
 	s := startShell(t, exec.Command(smolsh(t), "--device", "sim"))
 	s.expect("smolsh (virtual)> ")

@@ -120,7 +120,7 @@ func (w *Writer) Ended() <-chan struct{} {
 	return done
 }
 
-// Rest returns the error of what was written after Close: a device or a FIFO refused it, or its reader has not read it. Close cannot
+// Rest returns the error of the packets that were written after Close: a device or a FIFO refused it, or its reader has not read it. Close cannot
 // return it, because it never waits. The caller calls Rest when Ended is closed, or when it waits no longer.
 func (w *Writer) Rest() error {
 	if w.feed == nil {

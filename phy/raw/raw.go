@@ -58,7 +58,7 @@ type Options struct {
 	Promiscuous bool
 	// Outgoing also receives frames that the kernel sends on the interface, but not those of this device.
 	Outgoing bool
-	// Shared means that the host uses the kernel's own hardware address. The device receives what is sent to it from the beginning.
+	// Shared means that the host uses the kernel's own hardware address. The device receives the frames that are sent to it from the beginning.
 	Shared bool
 }
 

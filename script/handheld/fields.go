@@ -117,24 +117,9 @@ func (x *inFill) network(i int) {
 		x.set(i, "id", uint64(x.PacketID(src, dst)&0xffff))
 		return
 	}
-	if i+1 < len(x.layers) && discovers(&x.layers[i+1]) {
-		x.set(i, "hlim", uint64(255)) // RFC 4861 §4: a receiver drops any other
-	}
 	if src.IsValid() && dst.IsValid() {
 		x.set(i, "fl", uint64(x.FlowLabel(src, dst)))
 	}
-}
-
-// discovers reports whether a layer is a message of neighbour discovery.
-func discovers(l *packet.DraftLayer) bool {
-	if !l.Protocol.Is(packet.ICMPv6) {
-		return false
-	}
-	typ, set := Number(l, "type")
-	if !set {
-		typ, set = l.Protocol.MustField("type").Default.(uint64)
-	}
-	return set && wire.ICMPv6Type(typ).IsND()
 }
 
 // transport fills in the source port of a layer, unless the next layer's protocol has a port of its own there.

@@ -101,7 +101,7 @@ func (n *Net) dialUDP(network string, local, remote netip.AddrPort) (*UDPConn, e
 	})
 }
 
-// serve sends what was written and passes what has arrived to the callers of reads.
+// serve sends the written octets and passes the received ones to the callers of reads.
 func (u *UDPConn) serve(now clock.Instant) {
 	if u.serving || u.left {
 		return

@@ -114,7 +114,7 @@ func (a addrPortAddr) String() string { return netip.AddrPort(a).String() }
 // errMissingAddress is the error of a write without a destination.
 var errMissingAddress = errors.New("missing address")
 
-// loopback returns the family's address of the host itself, to which package net sends what is for the unspecified address.
+// loopback returns the family's address of the host itself, to which package net sends packets for the unspecified address.
 func loopback(v4 bool) netip.Addr {
 	if v4 {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1})

@@ -61,7 +61,7 @@ func (c *Catalogue) Dissect(b []byte, length int, first *Protocol) *Packet {
 // View returns an empty packet for Draft.MatchFrame, which dissects with the protocols that call no script.
 func (c *Catalogue) View() *Packet { return &Packet{carried: c.Unscripted} }
 
-// With returns a catalogue with one more protocol, which replaces one of the same name, and that protocol. The error names what is wrong
+// With returns a catalogue with one more protocol, which replaces one of the same name, and that protocol. The error names the fault
 // in the definition.
 func (c *Catalogue) With(d *Definition) (*Catalogue, *Protocol, error) {
 	if ByName(d.Name) != nil {

@@ -268,7 +268,7 @@ func (q *Sequences) transport(p *Packet, i int) string {
 	return text + p.Layers[i].faults()
 }
 
-// faults marks what is wrong with the version and the lengths of an IP header, as "[bad IP length 10]". It returns "" for a sound header.
+// faults marks a wrong version and wrong lengths of an IP header, as "[bad IP length 10]". It returns "" for a sound header.
 func (l Layer) faults() (text string) {
 	version := &l.Protocol.Fields[0]
 	if n, _ := l.Uint(version); l.fault(version) != "" {

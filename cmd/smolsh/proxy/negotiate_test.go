@@ -71,7 +71,7 @@ func TestCONNECT(t *testing.T) {
 	client.CloseIdleConnections()
 }
 
-// TestNegotiation sends requests octet for octet, and compares the answers and what is said.
+// TestNegotiation sends requests octet for octet, and compares the answers and the program's messages.
 func TestNegotiation(t *testing.T) {
 	r, at := negotiator(t)
 	target := serve(t, echo)
@@ -115,7 +115,7 @@ func TestLongRequest(t *testing.T) {
 			break
 		}
 	}
-	_, _ = io.Copy(io.Discard, c) // an answer, or a reset for what is unread
+	_, _ = io.Copy(io.Discard, c) // an answer, or a reset for the unread octets
 	r.spoken("neither SOCKS 5 nor HTTP")
 }
 

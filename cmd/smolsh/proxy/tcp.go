@@ -23,7 +23,7 @@ type dialFunc func(ctx context.Context, c conn) (far conn, rest io.Reader, err e
 const (
 	dialTimeout = 30 * time.Second       // bound for the kernel's attempt to reach a target
 	drainLimit  = 30 * time.Second       // time that octets have to arrive before a reset follows them
-	drainPause  = 10 * time.Millisecond  // time between two looks at what has arrived
+	drainPause  = 10 * time.Millisecond  // time between two looks at the received octets
 	acceptPause = 100 * time.Millisecond // time before the next accept if the system has no descriptor left
 	firstBuffer = 4 << 10                // size in octets of a direction's buffer at first
 	maxBuffer   = 64 << 10               // the largest that it grows to
@@ -228,7 +228,7 @@ func copyWay(dst, src conn, from io.Reader, count *atomic.Uint64) ending {
 	}
 }
 
-// drain waits until the other end of c has acknowledged what was written, for drainLimit at most.
+// drain waits until the other end of c has acknowledged the written octets, for drainLimit at most.
 func (x *exchange) drain(c conn) {
 	tick := time.NewTicker(drainPause)
 	defer tick.Stop()

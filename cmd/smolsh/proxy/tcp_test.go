@@ -120,7 +120,7 @@ func TestResetAfterData(t *testing.T) {
 	text := bytes.Repeat([]byte("0123456789abcdef"), 20<<10)
 	at := r.carry("tcp", serve(t, func(c *net.TCPConn) {
 		_, _ = c.Write(text)
-		for queued(c) > 0 { // the kernel's reset would drop what waits
+		for queued(c) > 0 { // the kernel's reset would drop the queued octets
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(200 * time.Millisecond) // the proxy has read it

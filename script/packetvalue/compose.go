@@ -25,7 +25,7 @@ func (v Protocol) Name() string { return v.Table.Name }
 
 // CallInternal implements starlark.Callable: TCP(dport=80) is a packet of one layer, in which the other fields are unset.
 func (v Protocol) CallInternal(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	c := converter{env: v.env, resolve: func(x starlark.Value) ([]netip.Addr, error) { return v.env.Addresses(thread, x) }}
+	c := converter{env: v.env, thread: thread}
 	l, err := c.layer(v.Table, args, kwargs)
 	if err != nil {
 		return nil, err

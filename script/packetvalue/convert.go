@@ -19,7 +19,8 @@ import (
 // A converter converts a script's values to those that a field of a draft has.
 type converter struct {
 	env     Environment
-	resolve Resolver // nil where no host can be named
+	resolve Resolver         // nil where the environment finds hosts, or no host can be named
+	thread  *starlark.Thread // thread of a call in which the environment finds hosts; nil for none
 	of      *packet.Protocol
 	f       *packet.Field
 	depth   int // of the lists around a value
@@ -296,6 +297,14 @@ func (c converter) hardware(v starlark.Value) (any, error) {
 	return a, nil
 }
 
+// addresses returns the addresses of a host.
+func (c converter) addresses(v starlark.Value) ([]netip.Addr, error) {
+	if c.resolve == nil {
+		return c.env.Addresses(c.thread, v)
+	}
+	return c.resolve(v)
+}
+
 // address converts an address, a host or a host's name. Of a host's addresses it returns the first of the field's family.
 func (c converter) address(v starlark.Value) (any, error) {
 	return c.addressOf(v, family(c.of, c.f))
@@ -312,10 +321,10 @@ func (c converter) addressOf(v starlark.Value, want int) (any, error) {
 			return a.WithZone(""), nil
 		}
 	}
-	if c.resolve == nil {
+	if c.resolve == nil && c.thread == nil {
 		return nil, c.wrong(v, "")
 	}
-	list, err := c.resolve(v)
+	list, err := c.addresses(v)
 	if err != nil {
 		return nil, c.wrong(v, ": "+err.Error())
 	}

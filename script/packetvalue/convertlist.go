@@ -23,6 +23,7 @@ func elements(v starlark.Value) (list []starlark.Value, ok bool) {
 	}
 	it := seq.Iterate()
 	defer it.Done()
+	list = make([]starlark.Value, 0, seq.Len())
 	var x starlark.Value
 	for it.Next(&x) {
 		list = append(list, x)
@@ -39,7 +40,7 @@ func (c converter) options(v starlark.Value) (any, error) {
 	if _, isDict := v.(starlark.Mapping); isDict || !ok {
 		return nil, c.wrong(v, "")
 	}
-	options := []packet.Option{}
+	options := make(packet.CanonicalOptions, 0, len(list))
 	for _, x := range list {
 		o, err := c.option(x)
 		if err != nil {
@@ -198,7 +199,7 @@ func (c converter) entries(v starlark.Value) (any, error) {
 
 // entry converts one entry of a list.
 func (c converter) entry(p *packet.Protocol, v starlark.Value) (any, error) {
-	e := converter{env: c.env, resolve: c.resolve, of: p}
+	e := converter{env: c.env, resolve: c.resolve, thread: c.thread, of: p}
 	if len(p.Fields) == 1 {
 		e.f = &p.Fields[0]
 		return e.literal(v)

@@ -262,6 +262,9 @@ func (c converter) matcher(v starlark.Value) (part, error) {
 	if m, ok := x.(part); ok {
 		return m, err
 	}
+	if options, ok := x.(packet.CanonicalOptions); ok {
+		x = []packet.Option(options)
+	}
 	return &single{from{v}, x}, err
 }
 

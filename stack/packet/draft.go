@@ -201,8 +201,10 @@ func (p *Protocol) check(f *Field, v any) (any, error) {
 		}
 		return n, f.checkNumber(name, n)
 	}
-	v, err := f.Canonical(v)
-	if err != nil {
+	var err error
+	if options, ok := v.(CanonicalOptions); ok {
+		v = []Option(options)
+	} else if v, err = f.Canonical(v); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	b, err := f.encode(v)

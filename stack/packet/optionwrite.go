@@ -109,6 +109,10 @@ func (f *Field) OptionNames() []string {
 	return f.options.names()
 }
 
+// CanonicalOptions are options that ParseOption and NumberedOption have returned, which DraftLayer.With and NewLayer need not bring into the
+// form of Option.Value again.
+type CanonicalOptions []Option
+
 // ParseOption returns the option of a header of the protocol with a name, such as "mss", and a value in the form of Option.Value. A
 // list stands for a pair or for blocks too: of numbers for "ts", of pairs for "sack", of a pointer and a list of addresses
 // for "rr". The error says which options there are, or which values the option has.

@@ -54,17 +54,16 @@ func Dissect(b []byte, length int, first *Protocol) *Packet {
 // dissect implements Dissect. The lookup of protocol numbers is an argument, because the tables that it reads call
 // dissect themselves.
 func dissect(b []byte, length int, first *Protocol, carried lookup) *Packet {
-	p := &Packet{carried: carried}
-	p.read(b, length, first, nil)
+	p := &Packet{carried: carried, Octets: b, Length: max(length, len(b)), First: first}
+	p.read(nil)
 	return p
 }
 
-// read finds the layers of a frame in place of those that p had. With a pattern it stops where the layers fit it, and returns true.
-func (p *Packet) read(b []byte, length int, first *Protocol, pattern *Draft) (fits bool) {
-	*p = Packet{carried: p.carried, Octets: b, Length: max(length, len(b)), First: first}
+// read finds the layers of a packet that has none. With a pattern it stops where the layers fit it, and returns true.
+func (p *Packet) read(pattern *Draft) (fits bool) {
 	p.Layers = p.room[:0]
 	at, end := 0, p.Length
-	for next := first; next != nil && len(p.Layers) < maxLayers && (at < end || len(p.Layers) == 0); {
+	for next := p.First; next != nil && len(p.Layers) < maxLayers && (at < end || len(p.Layers) == 0); {
 		l := p.add(next, at, end)
 		if pattern != nil && pattern.fitsEnd(p) {
 			return true

@@ -27,10 +27,14 @@ func (d *Draft) Match(p *Packet) bool {
 	return len(d.Layers) == 0 || d.Layers[0].Protocol == Padding && d.matchAt(p, len(p.Layers))
 }
 
-// MatchFrame is Match for a frame of length octets, of which b has the first ones. It dissects the frame with the storage of p, whose
-// layers it replaces, and no further than it takes to decide.
+// MatchFrame is Match for a frame of length octets, of which b has the first ones. It dissects the frame in
+// p, which Catalogue.View has returned and whose layers it replaces, and no further than it takes to decide.
 func (d *Draft) MatchFrame(p *Packet, b []byte, length int, first *Protocol) bool {
-	return len(d.Layers) == 0 || p.read(b, length, first, d)
+	if len(d.Layers) == 0 {
+		return true
+	}
+	*p = Packet{carried: p.carried, Octets: b, Length: max(length, len(b)), First: first}
+	return p.read(d)
 }
 
 // fitsEnd reports whether the packet fits with the pattern's last layer as its last one. Data at the pattern's end may be that layer's payload.

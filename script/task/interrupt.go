@@ -86,7 +86,7 @@ func (s *Scheduler) DeliverInterrupt() {
 
 // spares reports whether the pending interrupt ends only the call of the main task. Any goroutine may call it.
 func (s *Scheduler) spares() bool {
-	return s.callOnly.Load() && s.main.keeping.Load() && !s.spent.Load()
+	return s.callOnly.Load() && s.Keeps() && !s.spent.Load()
 }
 
 // Keeping marks the task's current call as one that returns its results so far when it is interrupted. The caller calls
@@ -95,6 +95,9 @@ func (t *Task) Keeping() (over func()) {
 	before := t.keeping.Swap(true)
 	return func() { t.keeping.Store(before) }
 }
+
+// Keeps reports whether the main task is inside such a call. Any goroutine may call it.
+func (s *Scheduler) Keeps() bool { return s.main.keeping.Load() }
 
 // Resume lets the main task continue after InterruptCall has ended the task's call. It returns false, and changes nothing, if the task has
 // to end for another reason or the statement has been resumed before.

@@ -12,16 +12,17 @@ import (
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
+	"smolsh/stack/packet"
 )
 
 func answeringBuiltins() []*builtin {
 	return []*builtin{
 		{Name: "answering", Sig: "pattern, fn, host=None", Kinds: "any fn host",
-			Args: `pattern: as of packet.matches, such as ARP(op=1), "udp port 53" or a function of the packet; fn: a function that gets each packet that arrives and matches, and returns a packet, ` +
+			Args: `pattern: as of packet.matches, such as ARP(op=1), "udp port 53" or a function of the packet (UDP(dport=53) claims the port until off(), unless a socket has it); fn: a function that gets each packet that arrives and matches, and returns a packet, ` +
 				`a list of packets, or None for no answer (it may not wait, and its errors end nothing); host: the host, None for that of the caller`,
 			Result: "answering", Host: true, See: "on, claim, packet.matches, send",
-			Doc: "Send what fn(packet) returns for each packet that arrives and matches, beside the stack's own answers.",
-			Example: `a = peer.answering(UDP(dport=53), lambda p: IP(dst=p.ip.src)/UDP(sport=53, dport=p.udp.sport)/"no"); peer.claim(udp=53); ` +
+			Doc: "Send what fn returns for each packet that matches. The stack is silent at the ports that a pattern names.",
+			Example: `a = peer.answering(UDP(dport=53), lambda p: IP(dst=p.ip.src)/UDP(sport=53, dport=p.udp.sport)/"no"); ` +
 				`sr1(IP(dst="192.168.69.100")/UDP(dport=53)); a.off()`, Fn: builtinAnswering},
 		{Name: "answering.off", Doc: "Stop answering.", Example: `a = answering(ARP(op=1), lambda p: None); a.off()`, Fn: answeringOff},
 	}
@@ -39,9 +40,10 @@ type answering struct {
 	pattern *packetvalue.Pattern
 	fn      starlark.Callable
 	t       *taskValue
-	failed  uint64      // packets for which fn failed
-	err     error       // fn's last error
-	w       *task.World // world whose time the task's wait may advance; nil for a host of another lab
+	failed  uint64        // packets for which fn failed
+	err     error         // fn's last error
+	w       *task.World   // world whose time the task's wait may advance; nil for a host of another lab
+	claims  []*claimValue // of the ports that the pattern names
 
 	// Only the goroutine that owns the host's world uses the following fields.
 	cancel  func()
@@ -116,9 +118,10 @@ func builtinAnswering(c *call) (starlark.Value, error) {
 	}
 	v.filling = filling{h: h.h}
 	v.filling.unclaimed()
+	v.claim()
 	c.t.Do(h.w, func(clock.Instant) { v.cancel = h.h.Observe(v.take) })
 	v.t = c.s.spawn("answering "+v.fn.Name(), c.t.host, func(t *taskValue) (starlark.Value, error) {
-		defer c.s.tasks.Do(h.w, func(clock.Instant) { v.cancel() })
+		defer v.end(t)
 		v.c = &call{s: c.s, t: t, b: c.b, recv: h}
 		return nil, v.run(t)
 	})
@@ -299,7 +302,33 @@ func (v *answering) complain(now clock.Instant, err error) {
 
 func answeringOff(c *call) (starlark.Value, error) {
 	v := c.recv.(*answering)
-	c.t.Do(v.h.w, func(clock.Instant) { v.cancel() })
+	v.end(c.t)
 	v.t.Cancel(task.ErrCanceled)
 	return starlark.None, nil
+}
+
+// claim keeps the stack from answering at the ports that the pattern names. It leaves those that a socket has.
+func (v *answering) claim() {
+	for what, proto := range [...]*packet.Protocol{packet.TCP, packet.UDP} {
+		for _, port := range v.pattern.Ports(proto) {
+			if port == 0 || len(v.claims) == maxAnswered {
+				continue
+			}
+			if k, err := v.s.claim(v.h, [...]string{"tcp", "udp"}[what], port); err == nil {
+				k.answering++
+				v.claims = append(v.claims, k)
+			}
+		}
+	}
+}
+
+// end stops the answers, and releases the ports that nobody else claims.
+func (v *answering) end(t *taskValue) {
+	t.Do(v.h.w, func(clock.Instant) { v.cancel() })
+	for _, k := range v.claims {
+		if k.answering--; k.answering == 0 && !k.kept {
+			k.release()
+		}
+	}
+	v.claims = nil
 }

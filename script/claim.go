@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -27,8 +28,10 @@ func claimBuiltins() []*builtin {
 
 // claimValue is a claim as scripts see it.
 type claimValue struct {
-	h *hostValue
-	c *stack.Claim
+	h         *hostValue
+	c         *stack.Claim
+	kept      bool // claim() has returned it
+	answering int  // values of answering() whose patterns name the port
 }
 
 // String implements starlark.Value.
@@ -86,6 +89,24 @@ func builtinClaim(c *call) (starlark.Value, error) {
 		return nil, c.errorf("say tcp= or udp= with a port, or icmp= with an identifier")
 	}
 	number := uint16(arg[int](c, what))
+	v, err := c.s.claim(h, what, number)
+	if err == nil && v.kept {
+		err = stack.ErrPortInUse
+	}
+	if err != nil {
+		return nil, failed(c.t, "claim", fmt.Sprintf("%s %d", what, number), err)
+	}
+	v.kept = true
+	return v, nil
+}
+
+// claim claims a port or an identifier of a host, or returns the session's claim of it.
+func (s *Session) claim(h *hostValue, what string, number uint16) (*claimValue, error) {
+	for v := range s.claims { // at most one is found
+		if v.h.h == h.h && strings.EqualFold(v.c.Protocol().String(), what) && v.c.Number() == number {
+			return v, nil
+		}
+	}
 	v := &claimValue{h: h}
 	var err error
 	h.do(func(clock.Instant) {
@@ -93,23 +114,25 @@ func builtinClaim(c *call) (starlark.Value, error) {
 		v.c, err = make[what](number)
 	})
 	if err != nil {
-		return nil, failed(c.t, "claim", fmt.Sprintf("%s %d", what, number), err)
+		return nil, err
 	}
-	if c.s.claims == nil {
-		c.s.claims = map[*claimValue]bool{}
+	if s.claims == nil {
+		s.claims = map[*claimValue]bool{}
 	}
-	c.s.claims[v] = true
+	s.claims[v] = true
 	return v, nil
 }
 
 func claimRelease(c *call) (starlark.Value, error) {
 	v := c.recv.(*claimValue)
 	v.release()
-	delete(c.s.claims, v)
 	return starlark.None, nil
 }
 
-func (v *claimValue) release() { v.h.do(func(clock.Instant) { v.c.Release() }) }
+func (v *claimValue) release() {
+	v.h.do(func(clock.Instant) { v.c.Release() })
+	delete(v.h.s.claims, v)
+}
 
 // releaseClaims ends the session's claims.
 func (s *Session) releaseClaims() {

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -34,11 +35,7 @@ func endExpectNone(c *call) (starlark.Value, error) {
 
 func endExpect(c *call) (starlark.Value, error) {
 	e := c.recv.(*endValue)
-	pt, err := c.optionalPattern("match")
-	if err != nil {
-		return nil, err
-	}
-	flags, err := c.alternatives()
+	flags, patterns, err := c.expected()
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +44,32 @@ func endExpect(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	wrong := e.differences(c, flags)
-	if pt != nil {
+	for _, pt := range patterns {
 		wrong = append(wrong, packetvalue.Differences(pt, got)...)
 	}
 	if len(wrong) > 0 {
 		return nil, c.errorf("%s\nis another segment: %s", e.line(got), strings.Join(wrong, "; "))
 	}
 	return got, nil
+}
+
+// expected returns the sets of flags that a segment may have, nil for any, and the patterns that it must fit. A pattern may stand in the place of
+// the flags.
+func (c *call) expected() (flags []uint64, patterns []*packetvalue.Pattern, err error) {
+	names := []string{"match"}
+	switch arg[starlark.Value](c, "flags").(type) {
+	case *packetvalue.Value, *packetvalue.Negated, packetvalue.Protocol:
+		names = append(names, "flags")
+	default:
+		flags, err = c.alternatives()
+	}
+	for _, name := range names {
+		pt, wrong := c.optionalPattern(name)
+		if err = cmp.Or(err, wrong); pt != nil {
+			patterns = append(patterns, pt)
+		}
+	}
+	return flags, patterns, err
 }
 
 // alternatives returns the sets of flags that the argument flags allows, nil for any.
@@ -72,7 +88,7 @@ func (c *call) alternatives() (sets []uint64, err error) {
 	for _, x := range list {
 		text, ok := starlark.AsString(x)
 		if !ok {
-			return nil, c.errorf(`flags are letters such as "SA", or a list of those, got %s`, x.Type())
+			return nil, c.errorf(`flags are letters such as "SA", a list of those, or a pattern, got %s`, x.Type())
 		}
 		n, err := c.letters(text)
 		if err != nil {

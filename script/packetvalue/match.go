@@ -191,6 +191,36 @@ func (pt *Pattern) refresh() {
 // Calls reports whether the pattern calls a script's function, so that Match needs the interpreter.
 func (pt *Pattern) Calls() bool { return pt.fn != nil || len(pt.judges) > 0 || pt.scripted }
 
+// Ports returns the destination ports of which a packet must have one to fit the pattern, for TCP or UDP. They are empty for a pattern that fits
+// other packets too, and for one that gives its ports otherwise than as numbers.
+func (pt *Pattern) Ports(proto *packet.Protocol) (ports []uint16) {
+	if pt.draft == nil || pt.negate {
+		return nil
+	}
+	for _, l := range pt.draft.Layers {
+		if l.Protocol != proto {
+			continue
+		}
+		of := []part{}
+		switch v := l.Value(proto.Field("dport")).(type) {
+		case uint64:
+			return []uint16{uint16(v)}
+		case *alternative:
+			of = v.of
+		}
+		for _, x := range of {
+			if one, ok := x.(*single); ok {
+				if n, ok := one.want.(uint64); ok {
+					ports = append(ports, uint16(n))
+					continue
+				}
+			}
+			return nil
+		}
+	}
+	return ports
+}
+
 // IsFilter reports whether the pattern is a filter's expression.
 func (pt *Pattern) IsFilter() bool { return pt.filter != nil }
 

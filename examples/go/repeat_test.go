@@ -49,7 +49,7 @@ func repeats(t *testing.T, fix func(t *testing.T), p program) {
 func compareRuns(t *testing.T, fix func(t *testing.T), p program) (equal int) {
 	t.Helper()
 	var first []sentFrame
-	differences := map[string]int{}
+	differences, shape := map[string]int{}, 0
 	for k := range *runsFlag {
 		if !*asIsFlag {
 			fix(t)
@@ -59,6 +59,9 @@ func compareRuns(t *testing.T, fix func(t *testing.T), p program) (equal int) {
 			first = frames
 		} else if d := difference(first, frames); d != "" {
 			differences[d]++
+			if slices.EqualFunc(first, frames, sameShape) {
+				shape++
+			}
 		} else {
 			equal++
 		}
@@ -66,7 +69,7 @@ func compareRuns(t *testing.T, fix func(t *testing.T), p program) (equal int) {
 			return equal
 		}
 	}
-	t.Logf("%d frames; %d of %d further runs sent the same", len(first), equal, *runsFlag-1)
+	t.Logf("%d frames; %d of %d further runs sent the same, %d others differ only in octets", len(first), equal, *runsFlag-1, shape)
 	list := slices.SortedFunc(maps.Keys(differences), func(a, b string) int { return differences[b] - differences[a] })
 	for _, d := range list[:min(3, len(list))] {
 		t.Logf("%d times, the first frame that differs is %s", differences[d], d)
@@ -96,10 +99,15 @@ func framesOf(t *testing.T, p program) (frames []sentFrame) {
 	return frames
 }
 
+// sameShape reports whether two frames are of one host, instant and length.
+func sameShape(a, b sentFrame) bool {
+	return a.at == b.at && a.host == b.host && len(a.octets) == len(b.octets)
+}
+
 // difference describes the first frames of two runs that differ, and returns "" if there are none.
 func difference(a, b []sentFrame) string {
 	for k := range min(len(a), len(b)) {
-		if x, y := a[k], b[k]; x.at != y.at || x.host != y.host || !bytes.Equal(x.octets, y.octets) {
+		if x, y := a[k], b[k]; !sameShape(x, y) || !bytes.Equal(x.octets, y.octets) {
 			return fmt.Sprintf("number %d\n  %v\n  %v", k+1, x, y)
 		}
 	}

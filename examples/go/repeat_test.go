@@ -69,7 +69,11 @@ func compareRuns(t *testing.T, fix func(t *testing.T), p program) (equal int) {
 			return equal
 		}
 	}
-	t.Logf("%d frames; %d of %d further runs sent the same, %d others differ only in octets", len(first), equal, *runsFlag-1, shape)
+	if len(first) == 0 {
+		t.Fatal("no frames")
+	}
+	t.Logf("%d frames in %v of the lab's time; %d of %d further runs sent the same, %d others frames of the same instants and lengths",
+		len(first), time.Duration(first[len(first)-1].at), equal, *runsFlag-1, shape)
 	list := slices.SortedFunc(maps.Keys(differences), func(a, b string) int { return differences[b] - differences[a] })
 	for _, d := range list[:min(3, len(list))] {
 		t.Logf("%d times, the first frame that differs is %s", differences[d], d)

@@ -57,8 +57,8 @@ func main() {
 
 // run serves on a TAP until SIGINT or SIGTERM. Without a name it makes one in the namespace in which the process is.
 func run(device string, secure bool) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM) // until the end, since Ctrl-C may arrive twice
 	prefix := ""
 	if device == "" {
 		device, prefix = "tap0", enterCommand()
@@ -91,7 +91,7 @@ func run(device string, secure bool) error {
 	fmt.Println("Ctrl-C ends it.")
 	select {
 	case err = <-failed:
-	case <-ctx.Done():
+	case <-signals:
 		bounded, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if err = server.Shutdown(bounded); errors.Is(err, context.DeadlineExceeded) {

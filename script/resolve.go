@@ -38,7 +38,7 @@ func builtinResolve(c *call) (starlark.Value, error) {
 	h, name := c.on(), arg[string](c, "name")
 	typ, ok := dns.ParseType(arg[string](c, "type"))
 	if !ok {
-		return nil, c.errorf("argument 2 (type) is one of %s, got %q", strings.Trim(fmt.Sprint(dns.Types()), "[]"), registry.Brief(starlark.String(arg[string](c, "type"))))
+		return nil, c.errorf("argument 2 (type) is one of %s, got %s", strings.Trim(fmt.Sprint(dns.Types()), "[]"), registry.Brief(starlark.String(arg[string](c, "type"))))
 	}
 	servers := h.nameservers()
 	if c.Given("server") {

@@ -47,6 +47,7 @@ var layers = []struct {
 	{"stack/route", layer{}},
 	{"stack/addrsel", layer{}},
 	{"stack/siphash", layer{}},
+	{"stack/dns", layer{outside: "golang.org/x/net/dns/dnsmessage"}},
 	{"stack/wire", layer{inside: "stack/drop"}},
 	{"stack/syncookie", layer{inside: "stack/wire stack/clock stack/siphash"}},
 	{"stack/tcp", layer{inside: "stack/wire stack/clock stack/buf stack/drop"}},
@@ -83,8 +84,7 @@ var layers = []struct {
 	{"stack/lab", layer{inside: "stack/crash stack phy phy/fault phy/capture stack/filter stack/wire stack/clock stack/drop stack/tcp stack/neigh"}},
 	{"stack/lab/live", layer{inside: "stack/crash stack/lab stack phy stack/clock stack/drop", outside: "golang.org/x/sys/unix",
 		tests: "phy/raw phy/tap phy/tap/taptest"}},
-	{"stack/gonet", layer{inside: "stack/crash stack/lab stack stack/clock stack/tcp", outside: "golang.org/x/net/dns/dnsmessage",
-		tests: "stack/lab/live"}},
+	{"stack/gonet", layer{inside: "stack/crash stack/lab stack stack/clock stack/tcp stack/dns", tests: "stack/lab/live"}},
 	{"stack/lab/labtest", layer{inside: "stack/gonet stack/lab stack/filter stack stack/clock stack/drop phy phy/fault phy/capture"}},
 	{"script/suggest", layer{outside: "go.starlark.net"}},
 	{"script/difference", layer{outside: "go.starlark.net"}},
@@ -111,7 +111,7 @@ var layers = []struct {
 	{"script/command", layer{inside: "script/task", outside: "golang.org/x/sys/unix"}},
 	{"script", layer{
 		inside: "script/suggest script/cursor script/topic script/topology script/stream script/escape script/screen script/outfile script/filename script/httpresponse script/command script/complaint script/service script/kernel script/printer script/task script/table script/testcase script/difference script/registry script/packetvalue script/handheld stack/crash stack/lab stack phy phy/fault phy/capture stack/filter stack/packet stack/follow " +
-			"stack/tcp stack/neigh stack/wire stack/clock stack/drop",
+			"stack/tcp stack/neigh stack/wire stack/clock stack/drop stack/dns",
 		outside: "go.starlark.net github.com/gopacket/gopacket"}},
 	{"repl", layer{inside: "stack/crash script",
 		outside: "go.starlark.net github.com/chzyer/readline github.com/fatih/color github.com/mattn/go-isatty golang.org/x/sys/unix golang.org/x/sys/windows",

@@ -30,8 +30,8 @@ func autoconfBuiltins() (list []*builtin) {
 			Doc: "The default routers that have advertised themselves, with the state of the neighbour.", Example: `routers().sort("preference")`, Fn: routersTable},
 		{Name: "prefixes", Fields: fieldsOf(prefixColumns), See: "routers, addrs",
 			Doc: "The prefixes that routers have advertised to be on a link.", Example: `prefixes().cols("prefix", "expires")`, Fn: prefixesTable},
-		{Name: "dns", Fields: fieldsOf(dnsColumns), See: "routers",
-			Doc: "The DNS servers and search domains that routers have advertised.", Example: `[r.server for r in dns()]`, Fn: dnsTable},
+		{Name: "dns", Fields: fieldsOf(dnsColumns), See: "resolve, routers",
+			Doc: "The DNS servers of --dns and dns.add, which are asked alone, and those of routers, with search domains.", Example: `[r.server for r in dns()]`, Fn: dnsTable},
 	} {
 		b.Result = "table"
 		own := b
@@ -142,6 +142,11 @@ func dnsTable(c *call) (starlark.Value, error) {
 	h.do(func(now clock.Instant) { infos = h.h.DNSInfos(now) })
 	t := c.table(table.Columns(dnsColumns)...)
 	t.Columns[4].Show = showLifetime
+	if _, one := c.recv.(*ifaceValue); !one {
+		for _, a := range h.dns {
+			t.Add(registry.Address(a), starlark.None, starlark.None, starlark.None, starlark.None)
+		}
+	}
 	for _, d := range infos {
 		if has(d.Dev) {
 			t.Add(registry.Address(d.Server), word(d.Domain), starlark.String(d.Dev), registry.Address(d.Router), lifetime(d.Expires))

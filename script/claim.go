@@ -14,7 +14,7 @@ import (
 
 func claimBuiltins() []*builtin {
 	return []*builtin{
-		{Name: "claim", Sig: "tcp=, udp=, icmp=", Kinds: "port port int:0..65535",
+		{Name: "claim", Beside: true, Sig: "tcp=, udp=, icmp=", Kinds: "port port int:0..65535",
 			Args:   "tcp: a local TCP port (0 chooses one); udp: a local UDP port; icmp: an identifier of echo requests",
 			Result: "claim", Host: true, See: "claims, send, sr",
 			Doc:     "Keep the stack from answering or resetting what arrives at a port or echo id, for packets sent by hand.",

@@ -171,6 +171,8 @@ func (s *Session) fits(f *function, at place) []string {
 		return append(s.addresses(h), h.zones(prefix)...)
 	case p.Kind == registry.KindHost:
 		return hostNames(h.lab)
+	case f.b.Name == "resolve" && p.Name == "name":
+		return hostNames(h.lab)
 	case p.Name == "dev" || p.Name == "dev_or_link" || p.Name == "iface":
 		return h.ifaceNames()
 	case p.Kind == registry.KindInFile || p.Kind == registry.KindOutFile || p.Kind == registry.KindOwnFile:
@@ -199,6 +201,7 @@ var vocabulary = map[string][]string{
 	"flags":       {"A", "FA", "PA", "R", "RA", "S", "SA"},
 	"dir":         {"both", "rx", "tx"},
 	"event":       eventNames(),
+	"type":        {"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"},
 }
 
 // valuesOf returns the strings of a table's column. Of drops() these are all reasons.

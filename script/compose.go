@@ -45,6 +45,11 @@ func (e environment) Addresses(thread *starlark.Thread, v starlark.Value) ([]net
 // hostAddresses implements packetvalue.Resolver for the values in a call.
 func (c *call) hostAddresses(v starlark.Value) ([]netip.Addr, error) {
 	h, err := c.HostOf(v)
+	if name, ok := v.(starlark.String); ok && h == nil {
+		if list, lookErr := c.Lookup(string(name)); lookErr != nil || len(list) > 0 {
+			return list, lookErr
+		}
+	}
 	if h == nil || err != nil {
 		return nil, err
 	}

@@ -251,7 +251,7 @@ func (s *Session) sourceLine(name string, n int) string {
 
 // planned holds names that the language reserves for later.
 var planned = map[string]bool{
-	"resolve": true, "dhcp": true, "Raw": true, "packetdrill": true,
+	"dhcp": true, "Raw": true, "packetdrill": true,
 }
 
 // hint adds to the error about an undefined name the name that was probably meant.

@@ -27,6 +27,8 @@ func TestExampleScripts(t *testing.T) {
 		{"multicast.star", nil},
 		{"arpspoofer.star", nil},
 		{"dnsfake.star", nil},
+		{"resolve.star", nil},
+		{"resolve.star", []string{"peer"}},
 		{"dhcpfake.star", nil},
 		{"lyingport.star", nil},
 		{"synscan.star", nil},

@@ -22,6 +22,7 @@ func fuzzBuiltins() []*builtin {
 const (
 	fuzzOfRun  = 1 // a packet of each call
 	fuzzOfSeed = 2 // a packet of each seed
+	idsOfSeed  = 3 // identifiers of a host's questions to DNS servers
 )
 
 func builtinFuzz(c *call) (starlark.Value, error) {

@@ -1,6 +1,9 @@
 package script
 
 import (
+	"math/rand/v2"
+	"net/netip"
+
 	"go.starlark.net/starlark"
 
 	"smolsh/script/registry"
@@ -17,6 +20,9 @@ type hostValue struct {
 	lab  *labValue
 	h    *lab.Host
 	name string
+
+	dns []netip.Addr // servers that --dns and dns.add named; replaced, never changed
+	ids *rand.Rand   // identifiers of questions to them in a virtual lab; nil before the first; the owner's
 }
 
 // hostOf returns the hostValue of a host, always the same one.
@@ -24,7 +30,7 @@ func (s *Session) hostOf(h *lab.Host, in *labValue, name string) *hostValue {
 	if v := s.hosts[h]; v != nil {
 		return v
 	}
-	v := &hostValue{s: s, w: in.w, lab: in, h: h, name: name}
+	v := &hostValue{s: s, w: in.w, lab: in, h: h, name: name, dns: s.cfg.DNS}
 	s.hosts[h] = v
 	return v
 }

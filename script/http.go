@@ -20,14 +20,13 @@ import (
 	"smolsh/script/registry"
 	"smolsh/script/task"
 	"smolsh/stack/clock"
-	"smolsh/stack/lab"
 	"smolsh/stack/tcp"
 )
 
 func httpBuiltins() []*builtin {
 	return []*builtin{{
 		Name: "http.get", Sig: "url, headers={}, timeout=", Kinds: "str dict duration", Result: "response", Fields: "status headers body",
-		Doc:     "Fetch a URL, whose host must be an address. Status and headers: up to 64 KiB; body: up to 256 MiB.",
+		Doc:     "Fetch a URL. Status and headers: up to 64 KiB; body: up to 256 MiB.",
 		Example: `http.get("http://192.168.69.100:8000/").status`, Fn: httpGet,
 	}}
 }
@@ -44,9 +43,10 @@ func httpGet(c *call) (starlark.Value, error) {
 		at = strings.TrimSuffix(at, ":") + ":80"
 	}
 	x, err := registry.KindEndpoint.For(starlark.String(at), c)
+	var unresolved *registry.LookupError
 	switch {
-	case err != nil && lab.CheckName(u.Hostname()) != nil:
-		return nil, c.errorf("the host of %s is neither an address nor a host of this lab, and other names are not resolved yet", raw)
+	case errors.As(err, &unresolved):
+		return nil, c.errorf("%w", unresolved)
 	case err != nil:
 		return nil, c.errorf("the host of %s is neither an address nor a host of this lab: %v", raw, err)
 	}

@@ -153,3 +153,25 @@ func TestSavedAfterInterrupt(t *testing.T) {
 		t.Errorf("saved %q, want %q: %v", b, want, err)
 	}
 }
+
+// TestInterruptEndsLookups: an interrupt ends a script that waits for DNS, also where a name stands for an address, and catch() does not
+// catch it.
+func TestInterruptEndsLookups(t *testing.T) {
+	for _, call := range []string{`resolve("www.example.org", server=peer)`, `ping("www.example.org")`, `tcp.connect("www.example.org:80")`} {
+		s := newSim(t, 1)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- s.RunSource("lookups", "hole = peer.udp.bind(53)\ndns.add(peer)\nwhile True: catch(lambda: "+call+")\n")
+		}()
+		time.Sleep(50 * time.Millisecond) // the silent server is asked again and again
+		s.Interrupt()
+		select {
+		case err := <-ended:
+			if got := status(err); got != 130 {
+				t.Errorf("%s: exit status %d, %s", call, got, s.err.String())
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s: the script does not end", call)
+		}
+	}
+}

@@ -66,8 +66,6 @@ func (c *call) hostNamed(name string) (*hostValue, error) {
 	}
 	hint := ""
 	switch {
-	case name == "localhost":
-		hint = `; this host is "127.0.0.1"`
 	case name == "kernel" && l.w == c.s.home && !l.w.Virtual():
 		hint = "; kernel is the operating system's stack: !ip addr shows its addresses"
 	case name == "kernel":
@@ -141,9 +139,15 @@ func (c *call) AddrsOf(host starlark.Value) ([]netip.Addr, error) {
 	if me == nil {
 		return append(list, last...), nil
 	}
-	me.do(func(clock.Instant) {
-		list, last = me.h.SortDestinations(list), me.h.SortDestinations(last)
-		unreached := func(a netip.Addr) bool { return !me.h.Reaches(a) }
+	return me.tried(list, last), nil
+}
+
+// tried returns the addresses in the order in which the host should try them (RFC 6724 §6), those of last behind all others. If it reaches
+// some of list, or else of last, it returns these alone.
+func (h *hostValue) tried(list, last []netip.Addr) []netip.Addr {
+	h.do(func(clock.Instant) {
+		list, last = h.h.SortDestinations(list), h.h.SortDestinations(last)
+		unreached := func(a netip.Addr) bool { return !h.h.Reaches(a) }
 		for _, some := range [][]netip.Addr{list, last} {
 			if some = slices.DeleteFunc(slices.Clone(some), unreached); len(some) > 0 {
 				list, last = some, nil
@@ -151,7 +155,7 @@ func (c *call) AddrsOf(host starlark.Value) ([]netip.Addr, error) {
 			}
 		}
 	})
-	return append(list, last...), nil
+	return append(list, last...)
 }
 
 // addrs returns the host's addresses, those on one of the networks first. The list last has the link-local and, for the host itself, the

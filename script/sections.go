@@ -18,7 +18,7 @@ func sections() []section {
 		{Title: "State", Intro: "The state of a host, as tables of rows. A bare name concerns the host of the calling task, `ifaces()` for example; " +
 			"`peer.ifaces()` is the table of another host. `arp` is `neighbors`, `ss` is `sockets`.",
 			Builtins: join(stateBuiltins(), autoconfBuiltins(), ifaceBuiltins(), advertiseBuiltins(), tableBuiltins())},
-		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins(), sendBuiltins(), claimBuiltins(), answeringBuiltins())},
+		{Title: "Probes", Intro: "", Builtins: join(pingBuiltins(), arpingBuiltins(), tracerouteBuiltins(), resolveBuiltins(), sendBuiltins(), claimBuiltins(), answeringBuiltins())},
 		{Title: "Sockets", Intro: "Endpoints are strings: `\"192.168.69.1:80\"`. Data sent is `str` or `bytes`, data received is `bytes`. " +
 			"Calls that wait accept `timeout=`. Without it `tcp.connect` waits as long as TCP retransmits the SYN, and other calls wait for ever.",
 			Builtins: join(tcpBuiltins(), connBuiltins(), udpBuiltins(), icmpBuiltins(), rawBuiltins(), framesBuiltins(), serveBuiltins(), httpBuiltins(), httpServeBuiltins(), measureBuiltins())},

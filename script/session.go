@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -35,12 +36,13 @@ import (
 
 // Config is the configuration of a Session.
 type Config struct {
-	Runner lab.Runner // runner of the world of Local
-	Lab    *lab.Lab   // lab that contains Local
-	Local  *lab.Host  // the shell's own host
-	Peer   *lab.Host  // the host named peer of a virtual lab; may be nil
-	Seed   uint64     // seed of the run, which labs made by the script mix with their own seeds
-	Args   []string   // the script's arguments
+	Runner lab.Runner   // runner of the world of Local
+	Lab    *lab.Lab     // lab that contains Local
+	Local  *lab.Host    // the shell's own host
+	Peer   *lab.Host    // the host named peer of a virtual lab; may be nil
+	Seed   uint64       // seed of the run, which labs made by the script mix with their own seeds
+	Args   []string     // the script's arguments
+	DNS    []netip.Addr // DNS servers that every host asks, in this order; none: those that routers advertise
 	Stdout io.Writer
 	Stderr io.Writer
 	// Terminal and ErrTerminal are true if Stdout and Stderr are terminals. Control characters in output and messages

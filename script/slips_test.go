@@ -56,7 +56,7 @@ telnet 192.168.69.100 7 | =c = tcp.connect("192.168.69.100:7")
 nc -u 192.168.69.100 7 | =u = udp.connect("192.168.69.100:7")
 tc qdisc add dev eth0 root netem loss 15% delay 20ms | =fault("eth0", dir="tx", loss="15%", delay="20ms")
 iptables -A INPUT -p tcp --dport 80 -j DROP | =fault(ifaces()[0], match="tcp port 80")
-dig example.org | =ping("peer")
+dig example.org | resolve("www.example.org"
 man ping | =help(ping)
 help ping | =help(ping)
 ?ping | =help(ping)
@@ -176,8 +176,7 @@ tcp.send("x") | c.send("hi")
 +0 > S. | trace("tcp")
 +0 connect(3, ..., ...) = -1 | sleep("100ms")
 ping("kernel") | the operating system's stack, which is not in a virtual lab
-ping("localhost") | "127.0.0.1"
-ping("example.org") | needs its address
+ping("example.org") | dns.add("ADDRESS") or smolsh --dns ADDRESS
 ping("192.168.69.300") | not a number from 0 to 255
 ping("192.168.69.100/24") | without a prefix length: "192.168.69.100"
 ping("192.168.69.100:80") | without a port: "192.168.69.100"
@@ -207,7 +206,7 @@ conntrack | =ss()
 plot | =tcp.connect("192.168.69.100:7", log=1000).log()
 wireshark | =capture("x.pcapng")
 netcat | =c = tcp.connect("192.168.69.100:7")
-resolve | =ping("peer")
+nslookup | resolve("www.example.org"
 dhcp | =ifaces()[0].add_addr("10.0.0.1/24")
 local.cwnd | =c.info()
 packetdrill | smolsh test FILE.star

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -167,6 +168,10 @@ func (c *call) endEnds(v *stationValue) (local, remote netip.AddrPort, err error
 		return netip.AddrPortFrom(addr, uint16(port.(int))), remote, nil
 	}
 	list, err := registry.KindEndpoint.For(given, c)
+	var lookup *registry.LookupError
+	if errors.As(err, &lookup) {
+		return local, remote, c.errorf("%w", lookup)
+	}
 	if err != nil {
 		return local, remote, c.errorf("argument 1 (endpoint) is %s, or a port to accept on, got %s %v", registry.KindEndpoint.Describe(), given.Type(), given)
 	}

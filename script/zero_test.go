@@ -19,7 +19,8 @@ var zeros = map[string]string{
 	"kernel.ping.size": "", "kernel.ping.interval": "", "kernel.ping.timeout": "", // testdata/script/proof/kernel.star, on the private lab
 	"lab.seed": "lab(seed=0)",
 
-	"ping.size": `assert.eq(ping("192.168.69.100", count=1, size=0).replies[0].size, 0)`,
+	"resolve.timeout": `peer.udp.bind(53); assert.fails(lambda: resolve("a.example", server=peer, timeout=0), "timed out")`,
+	"ping.size":       `assert.eq(ping("192.168.69.100", count=1, size=0).replies[0].size, 0)`,
 	"ping.interval": `assert.eq(ping("192.168.69.100", count=3, interval=0).received, 3)
 assert.lt(now(), 1)`,
 	"ping.timeout": `neighbors.add("192.168.69.100", "02:00:00:00:00:64")

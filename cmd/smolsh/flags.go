@@ -34,7 +34,8 @@ type options struct {
 	devices                   []device
 	switchUsers               []string
 	addrs, kernelAddrs        []netip.Prefix
-	gateway, gateway6         netip.Addr // default gateways; the zero Addr for none
+	dns                       []netip.Addr // DNS servers that every host asks
+	gateway, gateway6         netip.Addr   // default gateways; the zero Addr for none
 	mac                       wire.HardwareAddr
 	mtu                       int
 	seed                      uint64
@@ -70,8 +71,8 @@ func (o *options) usage() string {
 
 // unchecked holds the values of flags that need more checks than their type.
 type unchecked struct {
-	devices, addrs, kernelAddrs, gateways, pcaps []string
-	mac                                          string
+	devices, addrs, kernelAddrs, gateways, dns, pcaps []string
+	mac                                               string
 }
 
 func parseFlags(argv []string) (*options, error) {
@@ -86,6 +87,7 @@ func parseFlags(argv []string) (*options, error) {
 	f.StringArrayVar(&r.addrs, "addr", nil, "the host's address with prefix length, `CIDR`; repeatable (default 192.168.69.1/24 and fdaa::1/64; none on raw, which then only receives)")
 	f.StringArrayVar(&r.kernelAddrs, "kernel-addr", nil, "the kernel's address on a TAP or TUN that smolsh makes, with prefix length, `CIDR`; repeatable (default 192.168.69.100/24 and fdaa::100/64)")
 	f.StringArrayVar(&r.gateways, "gateway", nil, "the default route's gateway, `IP`; one of each family")
+	f.StringArrayVar(&r.dns, "dns", nil, "a DNS server that hosts ask for names, `IP`; repeatable (default those that routers advertise)")
 	f.BoolVar(&o.noIPv6, "no-ipv6", false, "the host speaks no IPv6, except on a device for which --addr gives an IPv6 address")
 	f.BoolVar(&o.forward, "forward", false, "the host is a router: it forwards packets of both families between its devices, and learns nothing from other routers")
 	f.StringVar(&r.mac, "mac", "02:00:00:00:00:02", "the host's hardware `ADDRESS`; on raw the default is derived from the kernel's address, on a switch it is random")
@@ -187,6 +189,11 @@ func (o *options) check(r *unchecked) error {
 			return err
 		}
 	}
+	for _, s := range r.dns {
+		if err := o.addDNS(s); err != nil {
+			return err
+		}
+	}
 	if o.mac, err = wire.ParseHardwareAddr(r.mac); err != nil {
 		return usageError("--mac: %v", err)
 	}
@@ -268,6 +275,24 @@ func (o *options) addGateway(s string) error {
 		}
 	}
 	*at = a
+	return nil
+}
+
+// addDNS adds a DNS server.
+func (o *options) addDNS(s string) error {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return usageError("--dns: %q is no address", s)
+	}
+	if err := stack.CheckStation(a); err != nil {
+		return usageError("--dns: %v is %v", a, err)
+	}
+	if !slices.Contains(o.dns, a) {
+		o.dns = append(o.dns, a)
+	}
+	if len(o.dns) > script.MaxNameservers {
+		return usageError("--dns: at most %d servers are asked", script.MaxNameservers)
+	}
 	return nil
 }
 

@@ -148,7 +148,7 @@ func (o *options) start(_, _ io.Writer) (status int, err error) {
 	defer l.close()
 	streams := o.file == "" && !o.hasCommand && !interactive || o.file == "-"
 	config := script.Config{
-		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.runSeed, Args: o.args,
+		Runner: l.runner, Lab: l.lab, Local: l.local, Peer: l.peer, Seed: l.runSeed, Args: o.args, DNS: o.dns,
 		Stdout: os.Stdout, Stderr: os.Stderr, Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()), Width: columns(), Size: terminal, Interactive: interactive, NoFiles: o.noFiles,
 		Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}

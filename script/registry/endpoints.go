@@ -129,7 +129,7 @@ func family(a netip.Addr) string {
 
 // LocalEndpoints returns the local ends of a socket that an argument of KindAny names, in the order in which to use them: an address,
 // an address with port, or a port, which stands for all addresses of both families. A caller, which may be nil, has hosts that
-// stand for their addresses. It returns none for nil and None. The error begins with "is".
+// stand for their addresses. It returns none for nil and None. The error begins with a verb.
 func LocalEndpoints(v starlark.Value, caller Caller) (list []netip.AddrPort, err error) {
 	if v == nil || v == starlark.None {
 		return nil, nil
@@ -137,7 +137,12 @@ func LocalEndpoints(v starlark.Value, caller Caller) (list []netip.AddrPort, err
 	if port, err := KindPort.Convert(v); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(port.(int)))}, nil
 	}
-	if addrs, err := addresses(v, caller); err == nil {
+	addrs, err := addresses(v, caller)
+	var lookup *LookupError
+	if errors.As(err, &lookup) {
+		return nil, fmt.Errorf("can't be used: %w", lookup)
+	}
+	if err == nil {
 		for _, a := range addrs {
 			list = append(list, netip.AddrPortFrom(a, 0))
 		}
@@ -148,6 +153,9 @@ func LocalEndpoints(v starlark.Value, caller Caller) (list []netip.AddrPort, err
 		convert = func(v starlark.Value) (any, error) { return KindEndpoint.For(v, caller) }
 	}
 	x, err := convert(v)
+	if errors.As(err, &lookup) {
+		return nil, fmt.Errorf("can't be used: %w", lookup)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("is an address, with a port or without, or a port, got %s %v", v.Type(), v)
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -76,6 +77,49 @@ func (twoAddresses) HostOf(v starlark.Value) (starlark.Value, error) {
 }
 func (twoAddresses) AddrsOf(starlark.Value) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("fd00::2"), netip.MustParseAddr("10.0.0.2")}, nil
+}
+
+// Lookup knows one name of the network, and fails for another.
+func (twoAddresses) Lookup(name string) ([]netip.Addr, error) {
+	switch name {
+	case "web.example", "web.", "web":
+		return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, nil
+	case "lost.example":
+		return nil, &LookupError{errors.New("no such name: lost.example")}
+	}
+	return nil, nil
+}
+
+// TestNamesOfTheNetwork: a name with a dot is looked up, and its failure is the call's error as it is. What is meant as an address is not.
+func TestNamesOfTheNetwork(t *testing.T) {
+	for _, c := range []struct {
+		kind Kind
+		v    string
+		want string
+	}{
+		{KindIP, "web.example", "192.0.2.1"}, {KindIP, "web.", "192.0.2.1"}, {KindEndpoint, "web.example:80", "[192.0.2.1:80 [2001:db8::1]:80]"},
+		{KindEndpoint, "web.example", `the port is missing: "web.example:80"`}, {KindIP, "lost.example", "no such name: lost.example"},
+		{KindEndpoint, "lost.example:80", "no such name: lost.example"}, {KindIP, "none.example", errDomain.Error()}, {KindEndpoint, "none.example:80", errDomain.Error()},
+		{KindIP, "192.0.2.256", `"256" is not a number from 0 to 255`}, {KindIP, "1.2.3", "an address of IPv4 has 4 numbers, this has 3"}, {KindIP, "web.example:80", "wrong type"},
+		{KindEndpoint, "http://web.example/", `an address with port without the rest of the URL: "web.example:80", or http.get("http://web.example/")`},
+		{KindHost, "web.example", "wrong type"},
+	} {
+		x, err := c.kind.For(starlark.String(c.v), twoAddresses{})
+		got := fmt.Sprint(x)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.kind, c.v, got, c.want)
+		}
+	}
+	_, err := New(language()).ByName["ping"].Bind(starlark.Tuple{starlark.String("lost.example")}, nil, twoAddresses{})
+	if err == nil || err.Error() != "ping: no such name: lost.example" {
+		t.Errorf("the call's error: %v", err)
+	}
+	if _, err := LocalEndpoints(starlark.String("lost.example"), twoAddresses{}); err == nil || err.Error() != "can't be used: no such name: lost.example" {
+		t.Errorf("a local end: %v", err)
+	}
 }
 
 // TestEndpoints: an endpoint is an address with a port, or all addresses of a host. An address of IPv6 has brackets, and an error says so.

@@ -20,7 +20,20 @@ type Caller interface {
 	// AddrsOf returns the addresses at which the caller reaches a host that HostOf returned, in the order in which to try them. Without
 	// an error there is at least one.
 	AddrsOf(host starlark.Value) ([]netip.Addr, error)
+	// Lookup returns the addresses of a name that is no host's, in the order in which to try them. It may wait for the network. It
+	// returns none and no error for what it does not take for a name. An error of the network is a *LookupError.
+	Lookup(name string) ([]netip.Addr, error)
 }
+
+// A LookupError is the failure of a look-up, of an argument that is well formed. The error of the call has its text, and no explanation
+// of what the argument may be.
+type LookupError struct{ Err error }
+
+// Error returns the text of the failure.
+func (e *LookupError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the failure.
+func (e *LookupError) Unwrap() error { return e.Err }
 
 // For returns what Convert does, and accepts a host or its name in the place of an address. A host that stands for one address stands for
 // the first of its addresses.
@@ -46,18 +59,34 @@ func (k Kind) For(v starlark.Value, caller Caller) (any, error) {
 
 // addrOf returns the first address of a host or name; wrong is the error for a value that is neither.
 func addrOf(v starlark.Value, caller Caller, wrong error) (any, error) {
-	h, err := caller.HostOf(v)
-	switch {
-	case err != nil:
-		return nil, err
-	case h == nil:
-		return nil, wrong
-	}
-	list, err := caller.AddrsOf(h)
+	list, err := named(v, caller, wrong)
 	if err != nil {
 		return nil, err
 	}
 	return list[0], nil
+}
+
+// named returns the addresses of the host that v is or names, or of the name of the network that v is; wrong is the error for a value that
+// is neither.
+func named(v starlark.Value, caller Caller, wrong error) ([]netip.Addr, error) {
+	h, nameErr := caller.HostOf(v)
+	if h != nil && nameErr == nil {
+		return caller.AddrsOf(h)
+	}
+	if s, ok := starlark.AsString(v); ok && (nameErr != nil || wrong == errDomain) {
+		list, err := caller.Lookup(s)
+		var failure *LookupError
+		switch {
+		case errors.As(err, &failure) && nameErr != nil:
+			return nil, &LookupError{fmt.Errorf("%v; in DNS, %w", nameErr, failure.Err)}
+		case err != nil || len(list) > 0:
+			return list, err
+		}
+	}
+	if nameErr != nil {
+		return nil, nameErr
+	}
+	return nil, wrong
 }
 
 // addresses returns the address that v is, or all addresses of the host that v is or names. The caller may be nil.
@@ -69,14 +98,7 @@ func addresses(v starlark.Value, caller Caller) ([]netip.Addr, error) {
 	if caller == nil {
 		return nil, err
 	}
-	h, nameErr := caller.HostOf(v)
-	switch {
-	case nameErr != nil:
-		return nil, nameErr
-	case h == nil:
-		return nil, err
-	}
-	return caller.AddrsOf(h)
+	return named(v, caller, err)
 }
 
 // endpointOf reads "name:port" and (host, port).
@@ -101,7 +123,7 @@ func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 	}
 	addrs, err := addresses(host, caller)
 	switch {
-	case err == errKind:
+	case err == errKind || err == errDomain:
 		return nil, wrong
 	case err != nil:
 		return nil, err
@@ -117,8 +139,11 @@ func endpointOf(v starlark.Value, caller Caller, wrong error) (any, error) {
 	return list, nil
 }
 
-// isName reports whether a string has the form of a host's name.
+// isName reports whether a string has the form of a host's name, or of one of the network.
 func isName(s string, caller Caller) bool {
+	if domain(s) {
+		return true
+	}
 	h, err := caller.HostOf(starlark.String(s))
 	return h != nil || err != nil
 }

@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -254,6 +255,10 @@ func (b *Builtin[C]) argument(i int, v starlark.Value, args starlark.Tuple, call
 	x, err := p.Kind.For(v, caller)
 	if err == nil {
 		return x, caller.Permit(p, x)
+	}
+	var lookup *LookupError
+	if errors.As(err, &lookup) {
+		return nil, fmt.Errorf("%s: %w", b.Name, lookup)
 	}
 	if b.Hint != nil {
 		if hint := b.Hint(b, i, args); hint != nil {

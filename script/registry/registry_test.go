@@ -45,6 +45,7 @@ func (permissive) HostOf(v starlark.Value) (starlark.Value, error) {
 	return nil, nil
 }
 func (permissive) AddrsOf(starlark.Value) ([]netip.Addr, error) { panic("there is no host") }
+func (permissive) Lookup(string) ([]netip.Addr, error)          { return nil, nil }
 
 // TestBind: Bind converts arguments by position and by name, fills in defaults, and collects *rest and **options.
 func TestBind(t *testing.T) {

@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// errDomain is the error for a name where no host can ask for its address.
+var errDomain = errors.New(`a name of the network stands for no address here: resolve("NAME") returns its addresses`)
+
 // wrongAddr returns the error for a string that is no address. It is errKind if the string resembles none.
 func wrongAddr(s string) error {
 	if host, ok := hostOfURL(s); ok {
@@ -29,7 +32,7 @@ func wrongAddr(s string) error {
 		return err
 	}
 	if domain(s) {
-		return errors.New("there is no DNS client, so a name on the network needs its address")
+		return errDomain
 	}
 	return errKind
 }
@@ -97,7 +100,7 @@ func wrongEndpoint(s string) error {
 	case found && err == nil && (n < 0 || n > 65535):
 		return fmt.Errorf("%d is no port, which is from 0 to 65535", n)
 	case domain(host):
-		return errors.New("there is no DNS client, so a name on the network needs its address")
+		return errDomain
 	}
 	return errKind
 }
@@ -121,11 +124,13 @@ func cutPort(s string) (host, port string, err error) {
 	return ap.Addr().String(), strconv.Itoa(int(ap.Port())), nil
 }
 
-// domain reports whether a string has the form of a domain name of several labels.
+// domain reports whether a string has the form of a domain name: several labels, or one with a dot behind it. A last label of digits alone
+// is an address's (RFC 1123 §2.1).
 func domain(s string) bool {
-	if !strings.Contains(s, ".") || strings.HasPrefix(s, ".") {
+	bare := strings.TrimSuffix(s, ".")
+	if !strings.Contains(s, ".") || strings.HasPrefix(s, ".") || bare == "" {
 		return false
 	}
-	top := s[strings.LastIndexByte(s, '.')+1:]
-	return len(top) > 1 && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789.-") == "" && strings.Trim(top, "0123456789") != ""
+	top := bare[strings.LastIndexByte(bare, '.')+1:]
+	return strings.Trim(strings.ToLower(bare), "abcdefghijklmnopqrstuvwxyz0123456789.-_") == "" && strings.Trim(top, "0123456789") != ""
 }

@@ -50,7 +50,7 @@ route | routes()
 neigh neighbor neighbour ndp | neighbors()
 netstat conntrack lsof connections socks | ss()
 nstat snmp stats statistics mib | counters()
-resolve dig nslookup getent gethostbyname getaddrinfo | names of a lab's hosts work: ping("peer")
+dig nslookup drill getent gethostbyname getaddrinfo | resolve("www.example.org", type="AAAA", server="192.168.69.100")
 dhcp dhclient | ifaces()[0].add_addr("10.0.0.1/24")
 wireshark tshark pcap dumpcap savefile | capture("x.pcapng"), which Wireshark and tshark read
 dump | trace(), or tcpdump()

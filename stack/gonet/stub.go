@@ -6,23 +6,12 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
-)
-
-// Bounds of the stub resolver.
-const (
-	dnsTimeout  = 5 * time.Second // for one question to one server
-	dnsAttempts = 2               // rounds through the servers
-	dnsUDPSize  = 1232            // octets of an answer over UDP that fit a packet on most paths (RFC 6891 §6.2.5)
-	maxAliases  = 16              // CNAME records followed in one answer
-	maxAnswers  = 64              // addresses taken from one answer
+	"smolsh/stack/dns"
 )
 
 var (
@@ -33,18 +22,12 @@ var (
 // ask returns the addresses of a name that the DNS servers know, of one family or, if family is 0, of both. It asks for both at once, and
 // waits for both answers. Deviates: RFC 8305 §3 begins to connect 50 ms after the first of them.
 func (r *Resolver) ask(ctx context.Context, family int, host string) ([]netip.Addr, error) {
-	name, err := dnsmessage.NewName(strings.TrimSuffix(host, ".") + ".")
-	if err != nil || !isDomain(host) {
-		return nil, notFound(host)
-	}
 	var lists [2][]netip.Addr
 	var errs [2]error
 	var both sync.WaitGroup
-	for k, typ := range [...]dnsmessage.Type{dnsmessage.TypeAAAA, dnsmessage.TypeA} {
-		if family == 0 || (family == 4) == (typ == dnsmessage.TypeA) {
-			both.Go(func() {
-				lists[k], errs[k] = r.question(ctx, dnsmessage.Question{Name: name, Type: typ, Class: dnsmessage.ClassINET})
-			})
+	for k, typ := range [...]dns.Type{dns.AAAA, dns.A} {
+		if family == 0 || (family == 4) == (typ == dns.A) {
+			both.Go(func() { lists[k], errs[k] = r.question(ctx, host, typ) })
 		}
 	}
 	both.Wait()
@@ -57,224 +40,122 @@ func (r *Resolver) ask(ctx context.Context, family int, host string) ([]netip.Ad
 	return nil, notFound(host)
 }
 
-// isDomain reports whether a name consists of labels of 1 to 63 letters, digits, - and _, at most 253 octets together.
-func isDomain(name string) bool {
-	name = strings.TrimSuffix(name, ".")
-	if len(name) == 0 || len(name) > 253 {
-		return false
+// question asks the servers in turn until one answers. The list is empty if the name has no address of the type.
+func (r *Resolver) question(ctx context.Context, host string, typ dns.Type) (addrs []netip.Addr, err error) {
+	l, err := dns.NewLookup(host, typ, r.net.servers)
+	if err != nil {
+		return nil, dnsError(err)
 	}
-	for label := range strings.SplitSeq(name, ".") {
-		if len(label) == 0 || len(label) > 63 {
-			return false
+	for {
+		var random [2]byte
+		rand.Read(random[:])
+		a, ok := l.Next(binary.BigEndian.Uint16(random[:])) // as unpredictable as the port, which the stack chooses (RFC 5452 §9)
+		if !ok {
+			break
 		}
-		for _, c := range []byte(label) {
-			if !(c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z') {
-				return false
-			}
+		if err := ctx.Err(); err != nil {
+			l.Fail(contextError(err))
+			break
+		}
+		if err := r.exchange(ctx, l, a); err != nil {
+			l.Fail(err)
 		}
 	}
-	return true
+	records, err := l.Result()
+	for _, rec := range records {
+		addrs = append(addrs, rec.Addr)
+	}
+	return addrs, dnsError(err)
 }
 
-// question asks the servers in turn until one answers.
-func (r *Resolver) question(ctx context.Context, q dnsmessage.Question) ([]netip.Addr, error) {
-	name := strings.TrimSuffix(q.Name.String(), ".")
-	var last error
-	for range dnsAttempts {
-		for _, server := range r.net.servers {
-			if err := ctx.Err(); err != nil {
-				return nil, dnsError(name, server, contextError(err))
-			}
-			addrs, err := r.askServer(ctx, server, q)
-			if err == nil {
-				return addrs, nil
-			}
-			if err == errNotThere {
-				e := notFound(name)
-				e.(*net.DNSError).Server = server.String()
-				return nil, e
-			}
-			last = dnsError(name, server, err)
-		}
+// dnsError returns the error of a Lookup as package net has it, nil for a name without data.
+func dnsError(err error) error {
+	var failed *dns.Error
+	if !errors.As(err, &failed) {
+		return err
 	}
-	return nil, last
-}
-
-// dnsError returns the error of a question that no server has answered.
-func dnsError(name string, server netip.AddrPort, err error) error {
-	e := &net.DNSError{Err: err.Error(), Name: name, Server: server.String(), IsTemporary: true, UnwrapErr: err}
-	var ne net.Error
-	if errors.As(err, &ne) && ne.Timeout() || err == errTimedOut {
-		e.IsTimeout, e.Err = true, errTimedOut.Error()
+	e := &net.DNSError{Name: failed.Name, UnwrapErr: failed.Err}
+	if failed.Server.IsValid() {
+		e.Server = failed.Server.String()
+	}
+	switch failed.Kind {
+	case dns.NoData:
+		return nil
+	case dns.BadName, dns.NoServer, dns.NoName:
+		e.Err, e.IsNotFound = "no such host", true
+	case dns.ServerFailed:
+		e.Err, e.IsTemporary, e.UnwrapErr = errNoAnswer.Error(), true, errNoAnswer
+	case dns.NoAnswer:
+		e.Err, e.IsTemporary = cmp.Or(failed.Err, errTimedOut).Error(), true
+		var ne net.Error
+		if errors.As(failed.Err, &ne) && ne.Timeout() || failed.Err == errTimedOut {
+			e.IsTimeout, e.Err = true, errTimedOut.Error()
+		}
 	}
 	return e
 }
 
-// errNotThere is the answer NXDOMAIN.
-var errNotThere = errors.New("no such name")
-
-// askServer asks one server over UDP, and over TCP if the answer is cut (RFC 1035 §4.2, RFC 7766 §5).
-func (r *Resolver) askServer(ctx context.Context, server netip.AddrPort, q dnsmessage.Question) ([]netip.Addr, error) {
-	until := time.Now().Add(dnsTimeout)
+// exchange sends one message and waits for what ends it: an answer, or an error.
+func (r *Resolver) exchange(ctx context.Context, l *dns.Lookup, a dns.Ask) error {
+	until := time.Now().Add(dns.Timeout)
 	if t, ok := ctx.Deadline(); ok && t.Before(until) {
 		until = t
 	}
-	var random [2]byte
-	rand.Read(random[:])
-	id := binary.BigEndian.Uint16(random[:]) // as unpredictable as the port, which the stack chooses (RFC 5452 §9)
-	query, err := packQuery(id, q)
-	if err != nil {
-		return nil, err
+	if a.TCP {
+		return r.overTCP(ctx, until, l, a)
 	}
-	answer, err := r.overUDP(ctx, server, until, id, q, query)
-	if err == nil && answer.Truncated {
-		answer, err = r.overTCP(ctx, server, until, id, q, query)
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch answer.RCode {
-	case dnsmessage.RCodeSuccess:
-		return answerAddrs(answer, q), nil
-	case dnsmessage.RCodeNameError:
-		return nil, errNotThere
-	}
-	return nil, errNoAnswer
+	return r.overUDP(ctx, until, l, a)
 }
 
-// packQuery returns the message of a question, with an OPT record for answers longer than 512 octets (RFC 6891).
-func packQuery(id uint16, q dnsmessage.Question) ([]byte, error) {
-	b := dnsmessage.NewBuilder(make([]byte, 0, 512), dnsmessage.Header{ID: id, RecursionDesired: true})
-	var opt dnsmessage.ResourceHeader
-	err := errors.Join(b.StartQuestions(), b.Question(q), b.StartAdditionals(), opt.SetEDNS0(dnsUDPSize, dnsmessage.RCodeSuccess, false),
-		b.OPTResource(opt, dnsmessage.OPTResource{}))
+// overUDP ignores datagrams that do not answer the question, which anybody may forge.
+func (r *Resolver) overUDP(ctx context.Context, until time.Time, l *dns.Lookup, a dns.Ask) error {
+	c, err := r.net.dialUDP("udp", netip.AddrPort{}, a.Server)
 	if err != nil {
-		return nil, err
-	}
-	return b.Finish()
-}
-
-// overUDP sends a query and waits for the answer to it. It ignores datagrams that do not answer the query, which anybody may forge.
-func (r *Resolver) overUDP(ctx context.Context, server netip.AddrPort, until time.Time, id uint16, q dnsmessage.Question, query []byte) (*dnsmessage.Message, error) {
-	c, err := r.net.dialUDP("udp", netip.AddrPort{}, server)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.Close()
 	c.SetDeadline(until)
 	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := c.Write(query); err != nil {
-		return nil, err
+	if _, err := c.Write(a.Message); err != nil {
+		return err
 	}
 	buf := make([]byte, 65535)
 	for {
 		n, err := c.Read(buf)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if m, ok := parseAnswer(buf[:n], id, q); ok {
-			return m, nil
+		if l.Receive(buf[:n]) {
+			return nil
 		}
 	}
 }
 
-// overTCP asks over a connection, in which a length of two octets is before each message.
-func (r *Resolver) overTCP(ctx context.Context, server netip.AddrPort, until time.Time, id uint16, q dnsmessage.Question, query []byte) (*dnsmessage.Message, error) {
+// overTCP accepts one message, which must answer the question.
+func (r *Resolver) overTCP(ctx context.Context, until time.Time, l *dns.Lookup, a dns.Ask) error {
 	d := Dialer{Net: r.net, Deadline: until}
-	k, err := d.DialContext(ctx, "tcp", server.String())
+	k, err := d.DialContext(ctx, "tcp", a.Server.String())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer k.Close()
 	k.SetDeadline(until)
 	defer context.AfterFunc(ctx, func() { k.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := k.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(query))), query...)); err != nil {
-		return nil, err
+	if _, err := k.Write(dns.AppendStream(nil, a.Message)); err != nil {
+		return err
 	}
-	var length [2]byte
-	if _, err := io.ReadFull(k, length[:]); err != nil {
-		return nil, err
-	}
-	buf := make([]byte, binary.BigEndian.Uint16(length[:]))
-	if _, err := io.ReadFull(k, buf); err != nil {
-		return nil, err
-	}
-	m, ok := parseAnswer(buf, id, q)
-	if !ok {
-		return nil, errNoAnswer
-	}
-	return m, nil
-}
-
-// parseAnswer parses a message and reports whether it answers the question: the same id, name, type and class. Of a message whose
-// records can't be parsed, and of one that is cut, only the header is returned.
-func parseAnswer(b []byte, id uint16, q dnsmessage.Question) (*dnsmessage.Message, bool) {
-	var p dnsmessage.Parser
-	h, err := p.Start(b)
-	if err != nil || !h.Response || h.ID != id {
-		return nil, false
-	}
-	got, err := p.Question()
-	if err != nil || got.Type != q.Type || got.Class != q.Class || !strings.EqualFold(got.Name.String(), q.Name.String()) {
-		return nil, false
-	}
-	m := &dnsmessage.Message{Header: h}
-	if h.Truncated {
-		return m, true
-	}
-	if err := p.SkipAllQuestions(); err != nil {
-		return nil, false
-	}
-	for {
-		head, err := p.AnswerHeader()
-		if err == dnsmessage.ErrSectionDone {
-			return m, true
+	buf := make([]byte, 2+65535)
+	for got := 0; ; {
+		msg, missing, whole := dns.FromStream(buf[:got])
+		if whole && !l.Receive(msg) {
+			return errNoAnswer
 		}
-		if err != nil {
-			return nil, false
+		if whole {
+			return nil
 		}
-		switch head.Type {
-		case dnsmessage.TypeA, dnsmessage.TypeAAAA, dnsmessage.TypeCNAME:
-			a, err := p.Answer()
-			if err != nil {
-				return nil, false
-			}
-			m.Answers = append(m.Answers, a)
-		default:
-			if err := p.SkipAnswer(); err != nil {
-				return nil, false
-			}
+		n, err := k.Read(buf[got : got+missing])
+		if got += n; err != nil {
+			return err
 		}
 	}
-}
-
-// answerAddrs returns the addresses of the question's name, and of the aliases to which CNAME records of the answer lead from it
-// (RFC 1034 §3.6.2). Records of other names are ignored.
-func answerAddrs(m *dnsmessage.Message, q dnsmessage.Question) (addrs []netip.Addr) {
-	name := q.Name.String()
-	for range maxAliases {
-		alias := ""
-		for _, a := range m.Answers {
-			if !strings.EqualFold(a.Header.Name.String(), name) || a.Header.Class != dnsmessage.ClassINET || len(addrs) >= maxAnswers {
-				continue
-			}
-			switch body := a.Body.(type) {
-			case *dnsmessage.AResource:
-				if q.Type == dnsmessage.TypeA {
-					addrs = append(addrs, netip.AddrFrom4(body.A))
-				}
-			case *dnsmessage.AAAAResource:
-				if a := netip.AddrFrom16(body.AAAA); q.Type == dnsmessage.TypeAAAA && !a.Is4In6() {
-					addrs = append(addrs, a)
-				}
-			case *dnsmessage.CNAMEResource:
-				alias = body.CNAME.String()
-			}
-		}
-		if alias == "" || len(addrs) > 0 {
-			break
-		}
-		name = alias
-	}
-	return addrs
 }

@@ -52,6 +52,7 @@ type tcpRelay struct {
 	in    net.Listener
 	dial  dialFunc
 	slots chan struct{}
+	admit *admission
 	front bool // true for the programs' side, which counts
 }
 
@@ -72,6 +73,9 @@ func (t *tcpRelay) serve() {
 			case <-t.p.ctx.Done():
 			}
 			continue
+		}
+		if !t.front {
+			t.admit.accept(c.RemoteAddr().String())
 		}
 		select {
 		case t.slots <- struct{}{}:
@@ -101,6 +105,9 @@ func (t *tcpRelay) carry(near conn) {
 	if err != nil {
 		t.failed(near, err)
 		return
+	}
+	if t.front {
+		defer t.admit.ended(far.LocalAddr().String())
 	}
 	if !t.p.track(far) {
 		reset(near)

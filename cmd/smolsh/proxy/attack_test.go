@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,4 +166,44 @@ func TestSlowOctets(t *testing.T) {
 	if got, err := io.ReadAll(c); string(got) != "HTTP/1.1 200 Connection established\r\n\r\nhello" {
 		t.Errorf("%q, %v", got, err)
 	}
+}
+
+// TestTargetNeverAccepts: connections to a target whose backlog is full wait, and Close ends them at once, though the kernel still dials.
+func TestTargetNeverAccepts(t *testing.T) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, lab.LinkConfig{}, 0)
+	goroutines, files := runtime.NumGoroutine(), descriptors()
+	at := r.carry("tcp", "127.0.0.1:"+strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
+	var clients []net.Conn
+	for range 50 {
+		clients = append(clients, dial(t, at))
+	}
+	eventually(t, "carrying of all", func() bool { return r.counter("connections_open") == 50 && r.sockets() == 101 })
+	for _, c := range clients[:25] { // these leave before the target answers
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	eventually(t, "end of those that left", func() bool { return r.counter("connections_open") <= 25 })
+	r.p.Close()
+	for _, c := range clients[25:] {
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("a client's connection ended with %v", err)
+		}
+		c.Close()
+	}
+	eventually(t, "end of all", func() bool { return runtime.NumGoroutine() <= goroutines && descriptors() <= files })
 }

@@ -47,7 +47,7 @@ for ((round = 0; round < rounds; round++)); do
 		share=$(awk "BEGIN { print $loss / 100 }")
 		"$smolsh" proxy --loss "$loss%" "${flags[@]}" 8001=8000 >"$dir/proxy.$round.$loss" &
 		proxy=$!
-		until grep -q ready "$dir/proxy.$round.$loss"; do sleep 0.05; done
+		until grep -qs ready "$dir/proxy.$round.$loss"; do sleep 0.05; done
 		$fetch http://127.0.0.1:8001/file >>"$dir/smolsh.$loss"
 		kill $proxy
 		wait $proxy || true

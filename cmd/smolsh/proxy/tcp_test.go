@@ -36,7 +36,7 @@ func TestLoss(t *testing.T) {
 		t.Errorf("%d octets of %d came back, %v; or they differ", len(got), len(sent), err)
 	}
 	for _, host := range []string{"local", "peer"} {
-		if n := r.counter("smolsh_host_counter", `host="`+host+`"`, `"TcpRetransSegs"`); n == 0 {
+		if n := r.counter("smolsh_host_mib", `host="`+host+`"`, `"TcpRetransSegs"`); n == 0 {
 			t.Errorf("%s has retransmitted nothing", host)
 		}
 		if n := r.counter("smolsh_link_dropped_frames_total", `from="`+host+`"`, `"fault loss"`); n == 0 {

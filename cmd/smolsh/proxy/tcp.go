@@ -26,7 +26,7 @@ const (
 	drainPause  = 10 * time.Millisecond  // time between two looks at the received octets
 	acceptPause = 100 * time.Millisecond // time before the next accept if the system has no descriptor left
 	firstBuffer = 4 << 10                // size in octets of a direction's buffer at first
-	maxBuffer   = 64 << 10               // the largest that it grows to
+	maxBuffer   = 128 << 10              // the largest that it grows to; gonet copies a Write of up to 64 KiB once more
 )
 
 // dialKernel connects a socket of the kernel.

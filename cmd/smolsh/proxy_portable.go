@@ -8,4 +8,4 @@ import (
 )
 
 // proxyRunner returns the Runner of the proxy's lab.
-func proxyRunner(w *lab.World) (lab.Runner, error) { return gonet.Drive(w), nil }
+func proxyRunner(w *lab.World, _ bool) (lab.Runner, error) { return gonet.Drive(w), nil }

@@ -111,7 +111,7 @@ func TestProxyCurl(t *testing.T) {
 			t.Errorf("curl %v: %d octets of %d, %v; or they differ", args, len(got), len(blob), err)
 		}
 	}
-	for _, pattern := range []string{`smolsh_host_counter{host="peer",name="TcpRetransSegs"}`,
+	for _, pattern := range []string{`smolsh_host_mib{host="peer",name="TcpRetransSegs"}`,
 		`smolsh_link_dropped_frames_total{from="peer",reason="fault loss"}`, `smolsh_link_copies_total{from="peer"}`} {
 		if metric(t, metrics, regexp.QuoteMeta(pattern)) == 0 {
 			t.Errorf("%s is 0", pattern)

@@ -89,9 +89,9 @@ func (v *proxyServer) open() error {
 	w := lab.NewWorld()
 	w.OnPanic = func(p *lab.Panic) { l.notes.say("it %s: %v\n%s", p.Doing, p.Panic, p.Trace(6)) }
 	l.lab = lab.New(w, l.seed)
-	// Only a link on which nothing depends on the number of frames may carry super-segments, and only if nobody can change that.
-	o.link.Offload = !v.prompt && o.faults == "" && o.pcap == "" && o.link.Loss == 0 && o.link.RateBps == 0 && o.link.Jitter == 0 &&
-		o.duplicate == 0 && o.reorder == 0
+	changes := v.prompt || o.faults != "" // somebody may change the link later
+	// Only a link on which nothing depends on the number of frames may carry super-segments.
+	o.link.Offload = !changes && o.pcap == "" && o.link.Loss == 0 && o.link.RateBps == 0 && o.link.Jitter == 0 && o.duplicate == 0 && o.reorder == 0
 	var err error
 	host := func(name string, addrs []netip.Prefix) (h *lab.Host) {
 		if err == nil {
@@ -106,7 +106,7 @@ func (v *proxyServer) open() error {
 	if err != nil {
 		return usageError("proxy: %v", err)
 	}
-	if l.runner, err = proxyRunner(w); err != nil {
+	if l.runner, err = proxyRunner(w, changes || o.link.Delay > 0 || o.link.RateBps > 0 || o.reorder > 0); err != nil {
 		return deviceError(err)
 	}
 	v.proxy, err = proxy.New(proxy.Config{Runner: l.runner, Local: l.local, Peer: l.peer, Link: v.link, UDPIdle: o.udpIdle,

@@ -11,7 +11,7 @@
 // A route of AddSOCKS has no fixed target. The host peer speaks SOCKS 5 (RFC 1928, without authentication, CONNECT only) and HTTP's CONNECT
 // (RFC 9110 §9.3.6), so that a client's requests cross the link as well.
 //
-// Bounds: MaxConns connections and MaxFlows flows a route. Each direction of a connection has one buffer of up to 64 KiB beside the
+// Bounds: MaxConns connections and MaxFlows flows a route. Each direction of a connection has one buffer of up to 128 KiB beside the
 // sockets' own, whose sizes the kernel and the stack bound. A sender waits while the receiver does not read.
 //
 // Any goroutine may call the methods of a Proxy.

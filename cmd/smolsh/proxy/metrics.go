@@ -59,7 +59,7 @@ func (p *Proxy) Metrics() []byte {
 	if p.cfg.Link != nil {
 		m.link(ways, names)
 	}
-	m.family("smolsh_host_counter", "untyped", "Counters of the hosts' stacks under their MIB names, such as TcpRetransSegs.")
+	m.family("smolsh_host_mib", "untyped", "Counters of the hosts' stacks under their MIB names, such as TcpRetransSegs.")
 	for i, list := range hosts {
 		for _, c := range list {
 			m.sample(c.Value, "host", names[i], "name", c.Name)

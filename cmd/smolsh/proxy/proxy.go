@@ -20,9 +20,6 @@ const (
 	MaxConns = 8192
 	// MaxFlows is the number of UDP flows of a route. One more ends the flow that was idle for longest.
 	MaxFlows = 1024
-	// maxDialing is the number of connections that local opens at a time. Far fewer than may wait for peer's Accept, so that a burst of
-	// connections rarely overflows that queue, whose losses would look like the link's.
-	maxDialing = 256
 	// DefaultUDPIdle is the time without a datagram after which a flow ends.
 	DefaultUDPIdle = time.Minute
 )
@@ -47,7 +44,6 @@ type Proxy struct {
 	cancel      context.CancelFunc
 	running     sync.WaitGroup
 	front, back chan struct{} // one value for each connection that local, and peer, carries
-	dialing     chan struct{} // one value for each connection that local opens
 
 	mu      sync.Mutex
 	routes  []*route
@@ -75,7 +71,7 @@ func New(cfg Config) (*Proxy, error) {
 		cfg.Say = func(string) {}
 	}
 	p := &Proxy{cfg: cfg, local: gonet.New(cfg.Runner, cfg.Local), peer: gonet.New(cfg.Runner, cfg.Peer), sockets: map[closer]struct{}{},
-		front: make(chan struct{}, MaxConns), back: make(chan struct{}, MaxConns), dialing: make(chan struct{}, maxDialing)}
+		front: make(chan struct{}, MaxConns), back: make(chan struct{}, MaxConns)}
 	cfg.Runner.Do(func(clock.Instant) {
 		for _, a := range cfg.Peer.Addrs() {
 			if a.Addr().Is4() && !p.peerAddr.IsValid() {
@@ -123,21 +119,21 @@ func (p *Proxy) addTCP(listen, target string, port uint16, dial dialFunc) error 
 		return err
 	}
 	at := netip.AddrPortFrom(p.peerAddr, portOf(through.Addr().String())).String()
+	admit := newAdmission()
 	enter := func(ctx context.Context, _ conn) (conn, io.Reader, error) {
-		select {
-		case p.dialing <- struct{}{}:
-			defer func() { <-p.dialing }()
-		case <-ctx.Done():
+		if !admit.begin(ctx.Done()) {
 			return nil, nil, ctx.Err()
 		}
 		c, err := p.local.DialContext(ctx, "tcp4", at)
 		if err != nil {
+			admit.failed()
 			return nil, nil, err
 		}
+		admit.opened(c.LocalAddr().String())
 		return c.(*gonet.TCPConn), nil, nil
 	}
-	front := &tcpRelay{p: p, r: r, in: in, dial: enter, slots: p.front, front: true}
-	back := &tcpRelay{p: p, r: r, in: through, dial: dial, slots: p.back}
+	front := &tcpRelay{p: p, r: r, in: in, dial: enter, slots: p.front, admit: admit, front: true}
+	back := &tcpRelay{p: p, r: r, in: through, dial: dial, slots: p.back, admit: admit}
 	p.add(r, []closer{in, through}, front.serve, back.serve, back.serve, back.serve, back.serve) // peer must accept as fast as local opens
 	return nil
 }

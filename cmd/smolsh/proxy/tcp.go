@@ -26,7 +26,7 @@ const (
 	drainPause  = 10 * time.Millisecond  // time between two looks at the received octets
 	acceptPause = 100 * time.Millisecond // time before the next accept if the system has no descriptor left
 	firstBuffer = 4 << 10                // size in octets of a direction's buffer at first
-	maxBuffer   = 64 << 10               // the largest that it grows to
+	maxBuffer   = 128 << 10              // the largest that it grows to; gonet copies a Write of up to 64 KiB once more
 )
 
 // dialKernel connects a socket of the kernel.
@@ -52,6 +52,7 @@ type tcpRelay struct {
 	in    net.Listener
 	dial  dialFunc
 	slots chan struct{}
+	admit *admission
 	front bool // true for the programs' side, which counts
 }
 
@@ -72,6 +73,9 @@ func (t *tcpRelay) serve() {
 			case <-t.p.ctx.Done():
 			}
 			continue
+		}
+		if !t.front {
+			t.admit.accept(c.RemoteAddr().String())
 		}
 		select {
 		case t.slots <- struct{}{}:
@@ -101,6 +105,9 @@ func (t *tcpRelay) carry(near conn) {
 	if err != nil {
 		t.failed(near, err)
 		return
+	}
+	if t.front {
+		defer t.admit.ended(far.LocalAddr().String())
 	}
 	if !t.p.track(far) {
 		reset(near)

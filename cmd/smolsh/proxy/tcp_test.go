@@ -36,7 +36,7 @@ func TestLoss(t *testing.T) {
 		t.Errorf("%d octets of %d came back, %v; or they differ", len(got), len(sent), err)
 	}
 	for _, host := range []string{"local", "peer"} {
-		if n := r.counter("smolsh_host_counter", `host="`+host+`"`, `"TcpRetransSegs"`); n == 0 {
+		if n := r.counter("smolsh_host_mib", `host="`+host+`"`, `"TcpRetransSegs"`); n == 0 {
 			t.Errorf("%s has retransmitted nothing", host)
 		}
 		if n := r.counter("smolsh_link_dropped_frames_total", `from="`+host+`"`, `"fault loss"`); n == 0 {
@@ -235,10 +235,14 @@ func TestThousandConnections(t *testing.T) {
 	eventually(t, "return to the lab's one listener, after TIME-WAIT", func() bool { return r.sockets() == 1 })
 }
 
-// TestBurst opens 1500 connections at once, more than may wait for an Accept: each is served.
+// TestBurst opens 1500 connections at once, more than may wait for peer's Accept, while nothing is accepted there. The queue of peer's
+// listener does not overflow, and once peer accepts again, each connection is served.
 func TestBurst(t *testing.T) {
 	r := newRig(t, lab.LinkConfig{}, 0)
 	at := r.carry("tcp", serve(t, echo))
+	for range cap(r.p.back) {
+		r.p.back <- struct{}{}
+	}
 	var all sync.WaitGroup
 	for range 1500 {
 		all.Go(func() {
@@ -248,12 +252,20 @@ func TestBurst(t *testing.T) {
 				return
 			}
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 			_, _ = io.WriteString(c, "x")
 			if n, err := c.Read(make([]byte, 1)); n != 1 {
 				t.Error(err)
 			}
 		})
+	}
+	eventually(t, "burst", func() bool { return r.counter("connections_total") == 1500 && r.sockets() > 2*maxUnaccepted })
+	time.Sleep(100 * time.Millisecond)
+	if n := r.counter(`"TcpExtListenDrops"`) + r.counter(`"TcpExtListenOverflows"`); n != 0 {
+		t.Errorf("peer's listener has refused %v connections", n)
+	}
+	for range cap(r.p.back) {
+		<-r.p.back
 	}
 	all.Wait()
 	eventually(t, "end of all", func() bool { return r.counter("connections_open") == 0 })

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -33,14 +33,15 @@ type udpRelay struct {
 	front bool
 
 	mu    sync.Mutex
-	flows map[netip.AddrPort]*flow
+	flows map[netip.AddrPort]*list.Element // of order
+	order *list.List                       // the flows (*flow), the one that was used last at the front
 }
 
 // flow is the datagrams of one sender, and the answers.
 type flow struct {
 	from netip.AddrPort
 	conn net.Conn
-	used atomic.Int64 // when the last datagram passed, in nanoseconds since 1970
+	used time.Time // when the last datagram passed; the relay's lock guards it
 }
 
 // addUDP opens the sockets of a UDP route. The name of a target is resolved once.
@@ -69,9 +70,9 @@ func (p *Proxy) addUDP(r Route) error {
 	}
 	enter := netip.AddrPortFrom(p.peerAddr, portOf(through.LocalAddr().String())).String()
 	route := &route{network: "udp", listen: in.LocalAddr().String(), target: r.Target}
-	front := &udpRelay{p: p, r: route, in: in, front: true, flows: map[netip.AddrPort]*flow{},
+	front := &udpRelay{p: p, r: route, in: in, front: true, flows: map[netip.AddrPort]*list.Element{}, order: list.New(),
 		dial: func() (net.Conn, error) { return p.local.DialContext(p.ctx, "udp4", enter) }}
-	back := &udpRelay{p: p, r: route, in: through.(datagrams), flows: map[netip.AddrPort]*flow{},
+	back := &udpRelay{p: p, r: route, in: through.(datagrams), flows: map[netip.AddrPort]*list.Element{}, order: list.New(),
 		dial: func() (net.Conn, error) { return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to)) }}
 	p.add(route, []closer{in, through}, front.serve, back.serve)
 	return nil
@@ -104,7 +105,6 @@ func (u *udpRelay) serve() {
 			u.lost(err)
 			continue
 		}
-		f.used.Store(time.Now().UnixNano())
 		if _, err := f.conn.Write(buf[:n]); err != nil {
 			u.lost(err)
 			continue
@@ -131,20 +131,16 @@ func (u *udpRelay) lost(err error) {
 	}
 }
 
-// flow returns the flow of a sender, a new one if it has none.
+// flow returns the flow of a sender, which is then the one that was used last. A sender without a flow gets a new one.
 func (u *udpRelay) flow(from netip.AddrPort) (*flow, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if f := u.flows[from]; f != nil {
-		return f, nil
+	if e := u.flows[from]; e != nil {
+		u.touch(e)
+		return e.Value.(*flow), nil
 	}
 	if len(u.flows) >= MaxFlows {
-		var oldest *flow
-		for _, f := range u.flows {
-			if oldest == nil || f.used.Load() < oldest.used.Load() {
-				oldest = f
-			}
-		}
+		oldest := u.order.Remove(u.order.Back()).(*flow)
 		delete(u.flows, oldest.from)
 		u.p.forget(oldest.conn)
 	}
@@ -155,9 +151,8 @@ func (u *udpRelay) flow(from netip.AddrPort) (*flow, error) {
 	if !u.p.track(c) {
 		return nil, net.ErrClosed
 	}
-	f := &flow{from: from, conn: c}
-	f.used.Store(time.Now().UnixNano())
-	u.flows[from] = f
+	f := &flow{from: from, conn: c, used: time.Now()}
+	u.flows[from] = u.order.PushFront(f)
 	if u.front {
 		u.r.count.conns.Add(1)
 		u.r.count.open.Add(1)
@@ -166,12 +161,33 @@ func (u *udpRelay) flow(from netip.AddrPort) (*flow, error) {
 	return f, nil
 }
 
+// touch records that a datagram of a flow passes. The caller holds the lock.
+func (u *udpRelay) touch(e *list.Element) {
+	e.Value.(*flow).used = time.Now()
+	u.order.MoveToFront(e)
+}
+
+// lastUse returns when the last datagram of f passed: now, if passes is true.
+func (u *udpRelay) lastUse(f *flow, passes bool) time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if e := u.flows[f.from]; passes && e != nil && e.Value == f {
+		u.touch(e)
+	}
+	return f.used
+}
+
+// datagramBuffers are the buffers of flows that have ended. A new flow need not clear one, so that its unused pages are never touched.
+var datagramBuffers = sync.Pool{New: func() any { return new([maxDatagram]byte) }}
+
 // answer passes the answers of a flow back, until it has been idle for too long or its socket is closed.
 func (u *udpRelay) answer(f *flow) {
 	defer u.end(f)
-	buf := make([]byte, maxDatagram)
+	whole := datagramBuffers.Get().(*[maxDatagram]byte)
+	defer datagramBuffers.Put(whole)
+	buf := whole[:]
 	for {
-		last := time.Unix(0, f.used.Load())
+		last := u.lastUse(f, false)
 		if time.Since(last) >= u.p.cfg.UDPIdle {
 			return
 		}
@@ -187,7 +203,7 @@ func (u *udpRelay) answer(f *flow) {
 			u.pause()
 			continue
 		}
-		f.used.Store(time.Now().UnixNano())
+		u.lastUse(f, true)
 		if _, err := u.in.WriteToUDPAddrPort(buf[:n], f.from); err != nil {
 			u.lost(err)
 			continue
@@ -201,7 +217,8 @@ func (u *udpRelay) answer(f *flow) {
 
 func (u *udpRelay) end(f *flow) {
 	u.mu.Lock()
-	if u.flows[f.from] == f {
+	if e := u.flows[f.from]; e != nil && e.Value == f {
+		u.order.Remove(e)
 		delete(u.flows, f.from)
 	}
 	u.mu.Unlock()

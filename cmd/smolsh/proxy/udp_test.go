@@ -3,7 +3,9 @@ package proxy
 import (
 	"bytes"
 	"net"
+	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -83,6 +85,67 @@ func TestUDPFlows(t *testing.T) {
 		}
 	}
 	eventually(t, "bound of the flows", func() bool { return r.counter("connections_open") == MaxFlows })
+}
+
+// TestManySources sends from many source ports (PROXY_SOURCES is their number): the flows, goroutines and memory are bounded, and a flow that is
+// used stays, with the same socket at the target.
+func TestManySources(t *testing.T) {
+	number, _ := strconv.Atoi(os.Getenv("PROXY_SOURCES"))
+	number = max(number, 5000)
+	r := newRig(t, lab.LinkConfig{}, 0)
+	target, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	go func() { // answers with the sender's address
+		buf := make([]byte, maxDatagram)
+		for {
+			_, from, err := target.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			_, _ = target.WriteToUDPAddrPort([]byte(from.String()), from)
+		}
+	}()
+	before, goroutines := heap(), runtime.NumGoroutine()
+	at := r.carry("udp", target.LocalAddr().String())
+	ask := func(c net.Conn) string {
+		_, _ = c.Write([]byte("x"))
+		got := make([]byte, 64)
+		n, err := c.Read(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(got[:n])
+	}
+	used := dialUDP(t, at)
+	socket := ask(used)
+	for i := range number {
+		c, err := net.Dial("udp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if i%200 == 0 { // the proxy keeps up, so that no queue overflows
+			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			ask(c)
+			if again := ask(used); again != socket {
+				t.Fatalf("after %d sources the flow has the socket %s, not %s", i, again, socket)
+			}
+		}
+		c.Close()
+	}
+	eventually(t, "bound of the flows and goroutines", func() bool {
+		return r.counter("connections_open") == MaxFlows && runtime.NumGoroutine() <= goroutines+2*MaxFlows+8
+	})
+	after := heap()
+	t.Logf("%d sources: %v flows, %d goroutines, heap %d and %d MiB", number, r.counter("connections_total"), runtime.NumGoroutine(), before>>20, after>>20)
+	if after > before+144<<20 { // two buffers for each flow
+		t.Errorf("the heap was %d MiB and is %d MiB", before>>20, after>>20)
+	}
 }
 
 // TestUDPNoTarget: a closed port is counted, and the route goes on.

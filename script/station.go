@@ -241,18 +241,19 @@ func (c *call) packetArg(name string) (*packetvalue.Value, error) {
 	return p, nil
 }
 
-// transmit sends a packet and returns it as it was sent. It waits for the neighbour's address first, if the packet leaves that open.
-func (v *stationValue) transmit(c *call, p *packetvalue.Value) (*packetvalue.Value, error) {
+// transmit sends a packet and returns it as it was sent. It waits for the neighbour's address first, if the packet leaves that open. latest is the
+// number of the latest arrival when the packet left.
+func (v *stationValue) transmit(c *call, p *packetvalue.Value) (sent *packetvalue.Value, latest uint64, err error) {
 	frame, err := v.frame(c, p)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var at clock.Instant
-	v.do(func(now clock.Instant) { at, err = now, v.st.Send(now, frame) })
+	v.do(func(now clock.Instant) { at, latest, err = now, v.st.Latest(), v.st.Send(now, frame) })
 	if err != nil {
-		return nil, c.stationError(err, len(frame))
+		return nil, 0, c.stationError(err, len(frame))
 	}
-	return v.value(at, frame, "tx"), nil
+	return v.value(at, frame, "tx"), latest, nil
 }
 
 // stationError explains why the station could not send a frame.
@@ -339,7 +340,7 @@ func stationSend(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	sent, err := c.recv.(*stationValue).transmit(c, p)
+	sent, _, err := c.recv.(*stationValue).transmit(c, p)
 	if err != nil {
 		return nil, err
 	}

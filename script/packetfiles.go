@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -101,12 +102,18 @@ func builtinWriteCapture(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ended := c.t.Aside("checking packets for "+path, func() { err = checkRecords(path, records) }); ended != nil {
+		return nil, ended
+	}
+	if err != nil {
+		return nil, c.errorf("%w", pathError(path, err))
+	}
 	f, release, err := c.t.create(path, c.b.Name)
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
 	defer release()
-	if ended := c.t.Aside("writing "+path, func() { err = writeRecords(f, records) }); ended != nil {
+	if ended := c.t.Aside("writing "+path, func() { err = writeFile(f, records) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {
@@ -115,13 +122,31 @@ func builtinWriteCapture(c *call) (starlark.Value, error) {
 	return num(len(records)), nil
 }
 
-// writeRecords writes a capture file and closes it.
-func writeRecords(f *os.File, records []fileRecord) error {
-	w, err := capture.NewFile(f, time.Unix(0, 0).UTC())
+// checkRecords returns the error with which a capture file of a name refuses one of the records. It writes no file, so that an existing file of that
+// name is kept.
+func checkRecords(path string, records []fileRecord) error {
+	w, err := capture.NewWriter(io.Discard, capture.IsClassic(path), fileEpoch)
+	if err != nil {
+		return err
+	}
+	return writeRecords(w, records)
+}
+
+// fileEpoch is the time from which the times of records count.
+var fileEpoch = time.Unix(0, 0).UTC()
+
+// writeFile writes a capture file and closes it.
+func writeFile(f *os.File, records []fileRecord) error {
+	w, err := capture.NewFile(f, fileEpoch)
 	if err != nil {
 		f.Close()
 		return err
 	}
+	return writeRecords(w, records)
+}
+
+// writeRecords writes the records and closes w.
+func writeRecords(w *capture.Writer, records []fileRecord) (err error) {
 	type link struct {
 		dev    string
 		medium phy.Medium

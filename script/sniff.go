@@ -5,11 +5,11 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/phy"
 	"smolsh/script/packetvalue"
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/packet"
 )
 
 // maxSniffed is the largest number of packets that sniff() keeps.
@@ -27,7 +27,7 @@ func direction(d stack.Dir) string {
 func sighted(s *Session, ev *stack.PacketEvent) *packetvalue.Value {
 	b, m := slices.Clone(ev.Frame.Bytes()), ev.Iface.Medium()
 	if ev.Frame.Offload.NeedsCsum {
-		packet.FinishChecksum(b, packet.First(b, m))
+		phy.WriteChecksum(b, m)
 	}
 	return packetvalue.NewHead(environment{s}, b, len(b), m,
 		&packetvalue.Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})

@@ -166,7 +166,7 @@ func (s *Session) traceLast(h *hostValue, f *chooser, n int, absolute bool) star
 func (p *seen) packet(s *Session) *packetvalue.Value {
 	b := slices.Clone(p.head[:p.n])
 	if p.partial && p.n == p.length {
-		packet.FinishChecksum(b, packet.First(b, p.medium))
+		phy.WriteChecksum(b, p.medium)
 	}
 	return packetvalue.NewHead(environment{s}, b, p.length, p.medium,
 		&packetvalue.Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})

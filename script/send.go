@@ -162,6 +162,10 @@ func (s *sender) step(now clock.Instant) {
 	}
 	for n := 0; n < sendTurn && s.next < len(s.probes) && !s.resolving && s.due.Due(now) && s.fail == nil; n++ {
 		p := s.probes[s.next]
+		if p.answer != nil { // the answer to an earlier sending has arrived in this round
+			s.next++
+			continue
+		}
 		err := s.put(now, p)
 		switch {
 		case err == errResolving:

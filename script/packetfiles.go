@@ -41,16 +41,38 @@ func (c *call) packetsArg(name string) ([]*packetvalue.Value, error) {
 		return nil, c.errorf("%s is a list of packets, got %s", name, v.Type())
 	}
 	var packets []*packetvalue.Value
-	it := list.Iterate()
-	defer it.Done()
-	for i := 0; it.Next(&v); i++ {
+	err := c.eachKept(list, func(i int, v starlark.Value) error {
 		p, ok := v.(*packetvalue.Value)
 		if !ok {
-			return nil, c.errorf("%s is a list of packets, and its element %d is a %s", name, i, v.Type())
+			return c.errorf("%s is a list of packets, and its element %d is a %s", name, i, v.Type())
 		}
 		packets = append(packets, p)
+		return nil
+	})
+	return packets, err
+}
+
+// eachKept calls fn with each element of an argument that the call keeps whole. A file that is read one by one may be larger than memory, and
+// is an error if it has more packets or octets than read_capture returns at once.
+func (c *call) eachKept(list starlark.Iterable, fn func(i int, v starlark.Value) error) error {
+	_, lazy := list.(*captureFile)
+	i, octets := 0, 0
+	for v := range starlark.Elements(list) {
+		if p, ok := v.(*packetvalue.Value); ok && lazy {
+			octets += len(p.Octets)
+		}
+		if lazy && (i == maxRead || octets > maxReadOctets) {
+			return c.errorf("%v has more than %d packets or %d MiB, and all are kept here: filter= and count= of read_capture choose among them", list, maxRead, maxReadOctets>>20)
+		}
+		if err := fn(i, v); err != nil {
+			return err
+		}
+		i++
 	}
-	return packets, nil
+	if lazy && c.t != nil {
+		return c.t.Err() // the loop over a file ends when the task has to end
+	}
+	return nil
 }
 
 // labTimes is the longest time since a lab's start that a packet can have. Later times count from 1970.

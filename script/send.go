@@ -133,14 +133,12 @@ func (c *call) packets(name string) (list []*packetvalue.Value, err error) {
 	if !ok {
 		return nil, c.errorf("argument %d (%s) is a packet or a list of packets, got %s", c.b.Index(name)+1, name, v.Type())
 	}
-	for it := range starlark.Elements(many) {
-		p, err := c.whole(it, len(list), name)
-		if err != nil {
-			return nil, err
-		}
+	err = c.eachKept(many, func(i int, v starlark.Value) error {
+		p, err := c.whole(v, i, name)
 		list = append(list, p)
-	}
-	return list, nil
+		return err
+	})
+	return list, err
 }
 
 // whole returns element n of an argument as a packet all of whose octets are known.

@@ -207,19 +207,29 @@ func FinishChecksum(f *Frame, m Medium) bool {
 	if f.Offload.GSOSize != 0 {
 		return false
 	}
-	l, end, ok := parseLayout(f.Bytes(), m, 0)
+	if !WriteChecksum(f.Bytes(), m) {
+		return false
+	}
+	f.Offload.NeedsCsum = false
+	return true
+}
+
+// WriteChecksum writes the checksum of the TCP or UDP header in a whole frame, over what stands there. Of a super-segment it is the checksum of all its
+// octets. It returns false, with b unchanged, if b is not an unfragmented TCP or UDP packet.
+func WriteChecksum(b []byte, m Medium) bool {
+	l, end, ok := parseLayout(b, m, 0)
 	if !ok {
 		return false
 	}
-	t := f.Bytes()[l.l4:end]
+	t := b[l.l4:end]
 	if l.proto == wire.ProtocolUDP {
-		if n := int(binary.BigEndian.Uint16(t[4:])); n < wire.UDPLen || n > len(t) {
+		n := int(binary.BigEndian.Uint16(t[4:]))
+		if n < wire.UDPLen || n > len(t) {
 			return false
 		}
-		t = t[:binary.BigEndian.Uint16(t[4:])]
+		t = t[:n]
 	}
 	putChecksum(t, &l)
-	f.Offload.NeedsCsum = false
 	return true
 }
 

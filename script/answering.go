@@ -191,6 +191,9 @@ func (v *answering) run(t *taskValue) error {
 			}
 		})
 		for _, p := range packets {
+			if t.Yield() != nil { // a peer that floods the host must not keep other tasks and Ctrl-C waiting
+				break
+			}
 			answers, err := v.answers(p)
 			if err != nil {
 				v.fail(t, err)

@@ -164,13 +164,13 @@ func here(text string) string {
 }
 
 // missing matches the interpreter's error about a field or method that a value does not have.
-var missing = regexp.MustCompile(`^(?:"(\w+)" )?(\w+) has no \.(\w+) (?:field or method|attribute)`)
+var missing = regexp.MustCompile(`^(?:"(\w+)" )?(?:the (layer) \w+|(\w+)) has no \.(\w+) (?:field or method|attribute)`)
 
 // evaluation returns the text of an error that ended a statement, with what to type instead if that is known.
 func (s *Session) evaluation(e *starlark.EvalError) string {
 	msg := s.unbound(e.Msg)
 	if m := missing.FindStringSubmatch(msg); m != nil {
-		if text := suggest.Member(cmp.Or(m[1], m[2]), m[3]); text != "" {
+		if text := suggest.Member(cmp.Or(m[1], m[2], m[3]), m[4]); text != "" {
 			return m[0] + here(text)
 		}
 	}
@@ -205,6 +205,8 @@ var operations = map[string]string{
 	"len: value of type packet has no len":                         `p.len, or len(p.bytes)`,
 	"bytes: got packet, want string, bytes, or iterable of ints":   `p.bytes`,
 	"got struct in sequence assignment":                            `r = sr([IP(dst="192.168.69.100")/ICMP()]), then r.answered and r.unanswered`,
+	"unhandled index operation row[int]":                           `r.sent and r.answer: the columns of a row r are its fields, in lower case`,
+	"unhandled index operation struct[int]":                        `r.answered and r.unanswered, with a dot: sr() returns a struct r`,
 	"unhandled index operation capture_file[int]":                  `list(packets)[0], or read_capture without lazy=True`,
 	"len: value of type capture_file has no len":                   `len(list(packets)), or read_capture without lazy=True`,
 	"unknown conversion %.":                                        `fmt(x, 2)`,

@@ -209,6 +209,7 @@ func (v *subscription) room() bool {
 // next waits for events and returns them. lost is the number of events that were lost since the previous call.
 func (v *subscription) next(t *taskValue) (events []occurrence, lost uint64, err error) {
 	waiter := stack.Waiter{Wake: t.Wake}
+	_ = t.Yield() // a peer that floods the host must not keep other tasks and Ctrl-C waiting; Err has the cancellation
 	for {
 		if t.Err() != nil {
 			t.Do(v.h.w, func(clock.Instant) { v.signal.Cancel(&waiter) })

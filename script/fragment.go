@@ -1,6 +1,9 @@
 package script
 
 import (
+	"errors"
+	"fmt"
+
 	"go.starlark.net/starlark"
 
 	"smolsh/script/packetvalue"
@@ -70,22 +73,27 @@ func (c *call) filledPacket(p *packetvalue.Value) (*packet.Packet, error) {
 	if s.fail == nil {
 		return s.probes[0].out.packet, nil
 	}
-	if sourced(p.Draft()) {
+	name, sourced := outerIP(p.Draft())
+	if sourced {
 		if whole, err := p.Built(); err == nil {
 			return whole, nil
 		}
 	}
-	return nil, s.failure()
+	err, way := s.failure(), (*routeError)(nil)
+	if errors.As(s.fail, &way) && !sourced {
+		err = fmt.Errorf("%w; with %s(src=…) no route is needed", err, name)
+	}
+	return nil, err
 }
 
-// sourced reports whether the outermost IP header of a draft has a source address.
-func sourced(d *packet.Draft) bool {
+// outerIP returns the name of a draft's outermost IP header, and whether the header has a source address.
+func outerIP(d *packet.Draft) (name string, sourced bool) {
 	for _, l := range d.Layers {
 		if l.Protocol == packet.IP || l.Protocol == packet.IPv6 {
-			return l.Value(l.Protocol.Field("src")) != nil
+			return l.Protocol.Name, l.Value(l.Protocol.Field("src")) != nil
 		}
 	}
-	return false
+	return "", false
 }
 
 // wholeUnits returns the octets of data with which a fragment of a packet fits fragmentRoom.

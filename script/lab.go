@@ -9,6 +9,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/script/kernel"
 	"smolsh/script/registry"
 	"smolsh/script/suggest"
 	"smolsh/script/task"
@@ -217,7 +218,7 @@ func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostV
 			sw = l.s.sharedSwitch()
 		}
 		if sw != nil {
-			if err = taken(sw, &cfg); err != nil {
+			if err = l.s.taken(sw, &cfg); err != nil {
 				return
 			}
 		}
@@ -234,18 +235,31 @@ func (l *labValue) addHost(t *taskValue, cfg lab.HostConfig, share bool) (*hostV
 	return v, nil
 }
 
-// taken returns an error if a host on the switch has an address that a new host would have there: its first of a family.
-func taken(sw *lab.Switch, cfg *lab.HostConfig) error {
+// taken returns an error if a host or station on the switch, or the kernel behind the switch's device, has an address that a new host would have
+// there: its first of a family.
+func (s *Session) taken(sw *lab.Switch, cfg *lab.HostConfig) error {
 	for _, is4 := range [...]bool{true, false} {
 		i := slices.IndexFunc(cfg.Addrs, func(p netip.Prefix) bool { return p.Addr().Is4() == is4 })
 		if i < 0 {
 			continue
 		}
-		if other := sw.HostWith(cfg.Addrs[i].Addr()); other != nil {
-			return fmt.Errorf("%s has the address %v already, and share=False leaves %s for links", other.Name(), cfg.Addrs[i].Addr(), cfg.Name)
+		if other := s.holder(sw, cfg.Addrs[i].Addr()); other != "" {
+			return fmt.Errorf("%s has the address %v already, and share=False leaves %s for links", other, cfg.Addrs[i].Addr(), cfg.Name)
 		}
 	}
 	return nil
+}
+
+// holder returns the name of the host, station or kernel that has an address at the switch, "" for none. The kernel's addresses are those of its end of a
+// TAP, or of its interface below a packet socket.
+func (s *Session) holder(sw *lab.Switch, at netip.Addr) string {
+	if other := sw.Holder(at); other != "" {
+		return other
+	}
+	if d := sw.Shared(); d != nil && kernel.HasAddr(d.Name(), at) {
+		return "the kernel"
+	}
+	return ""
 }
 
 // sharedSwitch returns the switch by which hosts share the device of the shell's host, nil if there is no device that could

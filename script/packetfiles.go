@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -40,16 +41,38 @@ func (c *call) packetsArg(name string) ([]*packetvalue.Value, error) {
 		return nil, c.errorf("%s is a list of packets, got %s", name, v.Type())
 	}
 	var packets []*packetvalue.Value
-	it := list.Iterate()
-	defer it.Done()
-	for i := 0; it.Next(&v); i++ {
+	err := c.eachKept(list, func(i int, v starlark.Value) error {
 		p, ok := v.(*packetvalue.Value)
 		if !ok {
-			return nil, c.errorf("%s is a list of packets, and its element %d is a %s", name, i, v.Type())
+			return c.errorf("%s is a list of packets, and its element %d is a %s", name, i, v.Type())
 		}
 		packets = append(packets, p)
+		return nil
+	})
+	return packets, err
+}
+
+// eachKept calls fn with each element of an argument that the call keeps whole. A file that is read one by one may be larger than memory, and
+// is an error if it has more packets or octets than read_capture returns at once.
+func (c *call) eachKept(list starlark.Iterable, fn func(i int, v starlark.Value) error) error {
+	_, lazy := list.(*captureFile)
+	i, octets := 0, 0
+	for v := range starlark.Elements(list) {
+		if p, ok := v.(*packetvalue.Value); ok && lazy {
+			octets += len(p.Octets)
+		}
+		if lazy && (i == maxRead || octets > maxReadOctets) {
+			return c.errorf("%v has more than %d packets or %d MiB, and all are kept here: filter= and count= of read_capture choose among them", list, maxRead, maxReadOctets>>20)
+		}
+		if err := fn(i, v); err != nil {
+			return err
+		}
+		i++
 	}
-	return packets, nil
+	if lazy && c.t != nil {
+		return c.t.Err() // the loop over a file ends when the task has to end
+	}
+	return nil
 }
 
 // labTimes is the longest time since a lab's start that a packet can have. Later times count from 1970.
@@ -101,12 +124,18 @@ func builtinWriteCapture(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ended := c.t.Aside("checking packets for "+path, func() { err = checkRecords(path, records) }); ended != nil {
+		return nil, ended
+	}
+	if err != nil {
+		return nil, c.errorf("%w", pathError(path, err))
+	}
 	f, release, err := c.t.create(path, c.b.Name)
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
 	defer release()
-	if ended := c.t.Aside("writing "+path, func() { err = writeRecords(f, records) }); ended != nil {
+	if ended := c.t.Aside("writing "+path, func() { err = writeFile(f, records) }); ended != nil {
 		return nil, ended
 	}
 	if err != nil {
@@ -115,13 +144,31 @@ func builtinWriteCapture(c *call) (starlark.Value, error) {
 	return num(len(records)), nil
 }
 
-// writeRecords writes a capture file and closes it.
-func writeRecords(f *os.File, records []fileRecord) error {
-	w, err := capture.NewFile(f, time.Unix(0, 0).UTC())
+// checkRecords returns the error with which a capture file of a name refuses one of the records. It writes no file, so that an existing file of that
+// name is kept.
+func checkRecords(path string, records []fileRecord) error {
+	w, err := capture.NewWriter(io.Discard, capture.IsClassic(path), fileEpoch)
+	if err != nil {
+		return err
+	}
+	return writeRecords(w, records)
+}
+
+// fileEpoch is the time from which the times of records count.
+var fileEpoch = time.Unix(0, 0).UTC()
+
+// writeFile writes a capture file and closes it.
+func writeFile(f *os.File, records []fileRecord) error {
+	w, err := capture.NewFile(f, fileEpoch)
 	if err != nil {
 		f.Close()
 		return err
 	}
+	return writeRecords(w, records)
+}
+
+// writeRecords writes the records and closes w.
+func writeRecords(w *capture.Writer, records []fileRecord) (err error) {
 	type link struct {
 		dev    string
 		medium phy.Medium

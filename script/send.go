@@ -133,14 +133,12 @@ func (c *call) packets(name string) (list []*packetvalue.Value, err error) {
 	if !ok {
 		return nil, c.errorf("argument %d (%s) is a packet or a list of packets, got %s", c.b.Index(name)+1, name, v.Type())
 	}
-	for it := range starlark.Elements(many) {
-		p, err := c.whole(it, len(list), name)
-		if err != nil {
-			return nil, err
-		}
+	err = c.eachKept(many, func(i int, v starlark.Value) error {
+		p, err := c.whole(v, i, name)
 		list = append(list, p)
-	}
-	return list, nil
+		return err
+	})
+	return list, err
 }
 
 // whole returns element n of an argument as a packet all of whose octets are known.
@@ -162,6 +160,10 @@ func (s *sender) step(now clock.Instant) {
 	}
 	for n := 0; n < sendTurn && s.next < len(s.probes) && !s.resolving && s.due.Due(now) && s.fail == nil; n++ {
 		p := s.probes[s.next]
+		if p.answer != nil { // the answer to an earlier sending has arrived in this round
+			s.next++
+			continue
+		}
 		err := s.put(now, p)
 		switch {
 		case err == errResolving:

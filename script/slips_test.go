@@ -210,11 +210,74 @@ nslookup | resolve("www.example.org"
 dhcp | =ifaces()[0].add_addr("10.0.0.1/24")
 local.cwnd | =c.info()
 packetdrill | smolsh test FILE.star
+TCP(options=[("Timestamp", (1, 2))]) | did you mean ts?
+TCP(options=[("AltChkSum", (1, 2))]) | did you mean (14, b"\x01")?
+IP(options=[IPOption_RR()]) | =IP(options=["nop", ("rr", (4, ["0.0.0.0"]))])
+IP(options=[IPOption_Router_Alert()]) | =IP(options=[(148, b"\\x00\\x00")])
+send(IP(dst="192.168.69.100")/ICMP(), loop=1) | =send(IP(dst="192.168.69.100")/ICMP(), count=1000)
+send(IP(dst="192.168.69.100")/ICMP(), inter=0.1) | =send(IP(dst="192.168.69.100")/ICMP(), count=3, interval=0.1)
+send(IP(dst="192.168.69.100")/ICMP(), iface="eth0") | =send(IP(dst="192.168.69.100")/ICMP(), dev="eth0")
+send(IP(dst="192.168.69.100")/ICMP(), verbose=0) | =send(IP(dst="192.168.69.100")/ICMP())
+sr([IP(dst="192.168.69.100")/ICMP()], inter=0.1) | =sr([IP(dst="192.168.69.100")/ICMP()], rate=10)
+sr([IP(dst="192.168.69.100")/ICMP()], iface="eth0") | =sr([IP(dst="192.168.69.100")/ICMP()], dev="eth0")
+sr([IP(dst="192.168.69.100")/ICMP()], multi=True) | =sniff("icmp", timeout="10ms")
+sr([IP(dst="192.168.69.100")/ICMP()], verbose=0) | =sr([IP(dst="192.168.69.100")/ICMP()])
+sr1(IP(dst="192.168.69.100")/ICMP(), timeout=1, verbose=0) | =sr1(IP(dst="192.168.69.100")/ICMP())
+sr1(IP(dst="192.168.69.100")/ICMP(), inter=1) | =sr1(IP(dst="192.168.69.100")/ICMP(), timeout="1s", retry=2)
+sr1(IP(dst="192.168.69.100")/ICMP(), timeout=1, iface="eth0") | =sr1(IP(dst="192.168.69.100")/ICMP(), dev="eth0")
+sniff(iface="eth0", count=1) | =sniff(lambda p: p.dev == "eth0", timeout="10ms")
+sniff(lfilter=lambda p: TCP in p) | =sniff(lambda p: p.tcp and p.tcp.dport == 80, timeout="10ms")
+sniff(session=TCPSession) | =follow(sniff("tcp", timeout="10ms"))
+sniff(quiet=True) | =sniff("icmp", timeout="10ms")
+AsyncSniffer(filter="icmp") | =spawn(sniff, "icmp", timeout="10ms").join()
+fragment(IP(dst="192.168.69.100")/ICMP(), fragsize=500) | =fragment(IP(dst="192.168.69.100")/ICMP()/("x" * 3000), size=1000)
+defrag([]) | =defragment(fragment(IP(dst="192.168.69.100")/ICMP()/("x" * 3000)))
+IP(dst="192.168.69.0/30") | =[IP(dst="10.0.0.%d" % n) for n in range(1, 5)]
+Ether(dst="ff:ff:ff:ff:ff:ff")/ARP(pdst="192.168.69.0/24") | =[IP(dst="10.0.0.%d" % n) for n in range(1, 5)]
+send(IP(dst="192.168.69.100", ttl=(1, 5))/ICMP()) | =sr([IP(dst="192.168.69.100", ttl=n)/ICMP() for n in range(1, 6)])
+Ether(src=RandMAC()) | =[Ether(src=fmt("02:00:00:00:00:%02x", n)) for n in range(4)]
+IP(src=RandIP()) | =[IP(src="10.0.0.%d" % n) for n in range(1, 5)]
+UDP(sport=RandShort()) | =fuzz(IP(dst="192.168.69.100")/UDP(dport=9))
+ls() | =help("compose")
+ls(IP()/TCP()) | =(IP()/TCP()).show()
+lsc() | =help("compose")
+hexdump(p) | =(IP()/TCP()).hexdump()
+wrpcap("x.pcap", []) | =write_capture("x.pcapng", [Ether()/IP()/UDP()])
+srloop(IP(dst="192.168.69.100")/ICMP()) | =[sr1(IP(dst="192.168.69.100")/ICMP()) for n in range(3)]
+srp(Ether()/IP(dst="192.168.69.100")/ICMP()) | =sr([Ether()/IP(dst="192.168.69.100")/ICMP()])
+conf.iface | =routes()
+get_if_hwaddr("eth0") | =ifaces()[0].hwaddr
+getmacbyip("192.168.69.100") | =arping("192.168.69.100", count=1)
+arp_mitm("10.0.0.1", "10.0.0.2") | =answering(ARP(op=1), lambda p: None)
+del p[TCP].chksum | =p.replace(tcp=dict(chksum=None))
+del(p.ttl) | =p.replace(tcp=dict(chksum=None))
+p = IP()/TCP(); p[TCP].dport = 3 | =p = p.replace(tcp=dict(dport=3))
+p = IP()/TCP(); p.tcp.flags = "SA" | =p = p.replace(tcp=dict(flags="SA"))
+p = Ether()/IP()/TCP(); p[Ether].dst = "02:00:00:00:00:01" | p = p.replace(eth=dict(dst="02:00:00:00:00:01"))
+p = IP()/TCP(); p.ttl = 3 | =p = p.replace(ip=dict(ttl=3))
+p = IP()/TCP(); p.sport = 3 | =p = p.replace(tcp=dict(sport=3))
+p = IP()/TCP(); p.show2() | =p.fill().show()
+p = IP()/TCP(); p.command() | =p.code()
+p = IP()/TCP(); p.build() | =p.bytes
+p = IP()/TCP(); p.copy() | =p.replace(ip=dict(ttl=3))
+p = IP()/TCP(); p.haslayer(TCP) | =p.tcp
+p = IP()/TCP(); p[TCP].haslayer(TCP) | =p.tcp
+p = IP()/TCP(); p[TCP].payload | =p.payload
+p = IP()/TCP(); p.hide_defaults() | =parse(p.bytes, first=IP).code()
+p = IP()/TCP(); p.answers(p) | =sr1(p)
+p = IP()/TCP(); p.lastlayer() | =p.layers[-1]
+p = IP()/TCP(); p.add_payload("x") | =p/"data"
+p = IP()/TCP(); p.remove_payload() | p.without(Raw)
+p = IP()/TCP(); p.pdfdump() | =p.show()
+r = sr([IP(dst="192.168.69.100")/ICMP()]); r.answered.summary() | =[(r.sent.summary(), r.answer.summary()) for r in sr([p]).answered]
+r = sr([IP(dst="192.168.69.100")/ICMP()]); r[0] | r.answered and r.unanswered
+r = sr([IP(dst="192.168.69.100")/ICMP()]); r.answered[0][1] | r.sent and r.answer
 `
 
 const slipsPrelude = `
 x, n, list, fn = 1, 1, [2, 1], now
 c = tcp.connect("192.168.69.100:7")
+p = IP(dst="192.168.69.100")/TCP(dport=7)
 `
 
 // TestSlips types each slip in a shell of its own. Its error has to say what to type, and what it says has to run.

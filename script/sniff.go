@@ -5,15 +5,34 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/phy"
 	"smolsh/script/packetvalue"
 	"smolsh/script/task"
 	"smolsh/stack"
 	"smolsh/stack/clock"
-	"smolsh/stack/packet"
 )
 
-// maxSniffed is the largest number of packets that sniff() keeps.
-const maxSniffed = 100000
+// Limits of what sniff() keeps: packets, and octets of theirs. A peer may send both as fast as it likes.
+const (
+	maxSniffed       = 100000
+	maxSniffedOctets = 1 << 28
+)
+
+// sniffed is the packets that a call of sniff() has kept.
+type sniffed struct {
+	list   []starlark.Value
+	most   int
+	octets int
+}
+
+// add keeps a packet.
+func (k *sniffed) add(p *packetvalue.Value) {
+	k.list = append(k.list, p)
+	k.octets += len(p.Octets)
+}
+
+// full reports whether the call keeps no further packet.
+func (k *sniffed) full() bool { return len(k.list) >= k.most || k.octets >= maxSniffedOctets }
 
 // direction returns the script's word for the direction of a packet.
 func direction(d stack.Dir) string {
@@ -27,7 +46,7 @@ func direction(d stack.Dir) string {
 func sighted(s *Session, ev *stack.PacketEvent) *packetvalue.Value {
 	b, m := slices.Clone(ev.Frame.Bytes()), ev.Iface.Medium()
 	if ev.Frame.Offload.NeedsCsum {
-		packet.FinishChecksum(b, packet.First(b, m))
+		phy.WriteChecksum(b, m)
 	}
 	return packetvalue.NewHead(environment{s}, b, len(b), m,
 		&packetvalue.Sighting{Time: ev.Now, Dev: ev.Iface.Name(), Dir: direction(ev.Dir), Verdict: ev.Frame.Marks.After(ev.Verdict.String())})
@@ -39,30 +58,29 @@ func builtinSniff(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := maxSniffed
+	got := sniffed{most: maxSniffed} // only the owner uses it
 	if c.Given("count") {
-		most = arg[int](c, "count")
+		got.most = arg[int](c, "count")
 	}
 	var (
-		got    []starlark.Value // packets so far; only the owner uses it
 		signal stack.Signal
 		cancel func()
 	)
 	c.t.Do(h.w, func(clock.Instant) {
 		cancel = h.h.Observe(func(ev *stack.PacketEvent) {
-			if len(got) == most || ev.Repeated() || !only.event(ev) {
+			if got.full() || ev.Repeated() || !only.event(ev) {
 				return
 			}
-			if got = append(got, sighted(c.s, ev)); len(got) == most {
+			if got.add(sighted(c.s, ev)); got.full() {
 				signal.Fire()
 			}
 		})
 	})
 	defer c.t.Keeping()()
-	err = c.t.Await(h.w, "packets", &signal, timeoutOf(c), func(clock.Instant) bool { return len(got) == most })
+	err = c.t.Await(h.w, "packets", &signal, timeoutOf(c), func(clock.Instant) bool { return got.full() })
 	c.t.Do(h.w, func(clock.Instant) { cancel() })
 	if err != nil && err != task.ErrTimedOut && !c.interrupted(err, nil) {
 		return nil, err
 	}
-	return starlark.NewList(got), nil
+	return starlark.NewList(got.list), nil
 }

@@ -3,6 +3,8 @@ package script
 import (
 	"strings"
 	"testing"
+
+	"smolsh/script/packetvalue"
 )
 
 func TestSniff(t *testing.T) {
@@ -43,4 +45,26 @@ l.run("1s")
 b.trace("tcp", last=2)
 `, "0.006000 b.eth0  > 10.0.0.2.7 > 10.0.0.1.4000: Flags [F.], seq 4, ack 5, win 1023, length 0\n"+
 		"0.008000 b.eth0 <  10.0.0.1.4000 > 10.0.0.2.7: Flags [.], ack 5, win 1023, length 0"+strings.Repeat(" ", 37)+"CLOSED\n")
+}
+
+// TestSniffIsBounded: sniff keeps a bounded number of packets, and a bounded number of their octets.
+func TestSniffIsBounded(t *testing.T) {
+	k := sniffed{most: 3}
+	for n := range 3 {
+		if k.full() {
+			t.Fatalf("full with %d packets", n)
+		}
+		k.add(&packetvalue.Value{Octets: make([]byte, 60)})
+	}
+	if !k.full() {
+		t.Error("not full with 3 packets")
+	}
+	octets := make([]byte, 1<<16) // one array, so that the test needs no such memory
+	k = sniffed{most: maxSniffed}
+	for !k.full() {
+		k.add(&packetvalue.Value{Octets: octets})
+	}
+	if n := len(k.list); n*len(octets) != maxSniffedOctets {
+		t.Errorf("%d packets of %d octets", n, len(octets))
+	}
 }

@@ -126,6 +126,7 @@ func (a *asker) arrived(ev *stack.PacketEvent) {
 		return
 	}
 	p.answer, p.rtt = sighted(a.c.s, ev), ev.Now.Sub(p.sentAt)
+	p.out.packet = nil // its layers are in the index no longer, its octets are those of p.sent
 	a.answered++
 	if p.lost != nil { // in a later round
 		p.lost = nil

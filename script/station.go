@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -84,7 +85,7 @@ func (v *stationValue) Attr(name string) (x starlark.Value, err error) {
 const stationArgs = "addresses: its IP addresses, of either family; mac: its hardware address; " +
 	"answers_arp: whether it answers ARP requests and neighbour solicitations for its addresses; "
 
-const duplicatesArg = "duplicates: whether a host there may have one of its addresses, or its hardware address"
+const duplicatesArg = "duplicates: whether a host or station there may have one of its addresses, or its hardware address"
 
 func stationBuiltins() []*builtin {
 	const (
@@ -176,7 +177,7 @@ func switchWire(c *call) (starlark.Value, error) {
 		return nil, err
 	}
 	var st *lab.BareStation
-	c.t.Do(v.l.w, func(clock.Instant) { st, err = v.sw.Wire(cfg) })
+	c.t.Do(v.l.w, func(clock.Instant) { st, err = c.s.wireAt(v.sw, cfg) })
 	if err != nil {
 		return nil, c.linkError(err)
 	}
@@ -193,13 +194,23 @@ func builtinWire(c *call) (starlark.Value, error) {
 	c.t.Do(c.s.home, func(clock.Instant) {
 		var sw *lab.Switch
 		if sw, err = c.s.networkOfLocal(); err == nil {
-			st, err = sw.Wire(cfg)
+			st, err = c.s.wireAt(sw, cfg)
 		}
 	})
 	if err != nil {
 		return nil, c.linkError(err)
 	}
 	return c.s.station(c.s.main.host.lab, st), nil
+}
+
+// wireAt puts a station on a switch, unless the kernel behind the switch's device has one of its addresses.
+func (s *Session) wireAt(sw *lab.Switch, cfg lab.StationConfig) (*lab.BareStation, error) {
+	for _, a := range cfg.Addrs {
+		if other := s.holder(sw, a); other != "" && !cfg.Duplicates {
+			return nil, fmt.Errorf("%s and the station %w %v", other, lab.ErrDuplicateAddr, a)
+		}
+	}
+	return sw.Wire(cfg)
 }
 
 // networkOfLocal returns the switch of the shell's host on its device, or on its first link. It inserts a switch if there is none.
@@ -230,18 +241,19 @@ func (c *call) packetArg(name string) (*packetvalue.Value, error) {
 	return p, nil
 }
 
-// transmit sends a packet and returns it as it was sent. It waits for the neighbour's address first, if the packet leaves that open.
-func (v *stationValue) transmit(c *call, p *packetvalue.Value) (*packetvalue.Value, error) {
+// transmit sends a packet and returns it as it was sent. It waits for the neighbour's address first, if the packet leaves that open. latest is the
+// number of the latest arrival when the packet left.
+func (v *stationValue) transmit(c *call, p *packetvalue.Value) (sent *packetvalue.Value, latest uint64, err error) {
 	frame, err := v.frame(c, p)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var at clock.Instant
-	v.do(func(now clock.Instant) { at, err = now, v.st.Send(now, frame) })
+	v.do(func(now clock.Instant) { at, latest, err = now, v.st.Latest(), v.st.Send(now, frame) })
 	if err != nil {
-		return nil, c.stationError(err, len(frame))
+		return nil, 0, c.stationError(err, len(frame))
 	}
-	return v.value(at, frame, "tx"), nil
+	return v.value(at, frame, "tx"), latest, nil
 }
 
 // stationError explains why the station could not send a frame.
@@ -328,7 +340,7 @@ func stationSend(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	sent, err := c.recv.(*stationValue).transmit(c, p)
+	sent, _, err := c.recv.(*stationValue).transmit(c, p)
 	if err != nil {
 		return nil, err
 	}

@@ -257,14 +257,14 @@ func stationAsk(c *call) (starlark.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var after uint64
+	var after uint64 // number of the latest arrival when the packet first left
 	for try := 0; try <= arg[int](c, "retry"); try++ {
-		if try == 0 {
-			v.do(func(clock.Instant) { after = v.st.Latest() })
-		}
-		sent, err := v.transmit(c, p)
+		sent, latest, err := v.transmit(c, p)
 		if err != nil {
 			return nil, err
+		}
+		if try == 0 {
+			after, p = latest, sent // which is sent again, so that an answer to any of them is found
 		}
 		query, err := sent.Built()
 		if err != nil {

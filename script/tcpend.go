@@ -193,7 +193,7 @@ func (e *endValue) transmit(c *call, s handheld.Segment) (*packetvalue.Value, er
 	if err != nil {
 		return nil, c.errorf("%v", err)
 	}
-	sent, err := e.v.transmit(c, packetvalue.Compose(environment{c.s}, d))
+	sent, _, err := e.v.transmit(c, packetvalue.Compose(environment{c.s}, d))
 	if err == nil {
 		e.tcp.Sent(s)
 	}

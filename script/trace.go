@@ -50,7 +50,7 @@ func traceBuiltins() []*builtin {
 		{Name: "tcpdump", Sig: "filter=None, timeout=, absolute=False", Kinds: "pattern duration bool", Args: filterArg + "; " + absoluteArg, Host: true, See: "trace, capture",
 			Doc: "Print a line for each packet until Ctrl-C, then their number.", Example: `t = spawn(tcpdump, "icmp"); ping("192.168.69.100", count=1); t.cancel()`, Fn: builtinTcpdump},
 		{Name: "sniff", Sig: "filter=None, count=None, timeout=", Kinds: "pattern int:1..100000 duration", Host: true, Result: "list", See: "trace, tcpdump",
-			Args:    filterArg + "; count: number of packets to wait for (by default 100000)",
+			Args:    filterArg + "; count: number of packets to wait for (by default 100000, and never more than 256 MiB of them)",
 			Doc:     "Wait for packets and return them as a list; after timeout or Ctrl-C, the packets received so far.",
 			Example: `after("10ms", lambda: ping("192.168.69.100", count=1)); sniff("icmp", count=2)[0].ip.dst`, Fn: builtinSniff},
 		{Name: "capture", Sig: "path, filter=None", Kinds: "outfile pattern", Args: filterArg, Result: "capture", Host: true, See: "trace, lab.capture, captures, read_capture",
@@ -166,7 +166,7 @@ func (s *Session) traceLast(h *hostValue, f *chooser, n int, absolute bool) star
 func (p *seen) packet(s *Session) *packetvalue.Value {
 	b := slices.Clone(p.head[:p.n])
 	if p.partial && p.n == p.length {
-		packet.FinishChecksum(b, packet.First(b, p.medium))
+		phy.WriteChecksum(b, p.medium)
 	}
 	return packetvalue.NewHead(environment{s}, b, p.length, p.medium,
 		&packetvalue.Sighting{Time: p.now, Dev: p.iface, Dir: direction(p.dir), Verdict: p.marks.After(p.verdict.String())})

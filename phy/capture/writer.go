@@ -100,7 +100,7 @@ func NewFile(f *os.File, epoch time.Time) (*Writer, error) {
 		d = newFeed(f)
 		to = d
 	}
-	w, err := NewWriter(to, strings.EqualFold(filepath.Ext(f.Name()), ".pcap"), epoch)
+	w, err := NewWriter(to, IsClassic(f.Name()), epoch)
 	if err != nil {
 		to.Close()
 		return nil, err
@@ -108,6 +108,9 @@ func NewFile(f *os.File, epoch time.Time) (*Writer, error) {
 	w.closer, w.feed = to, d
 	return w, nil
 }
+
+// IsClassic reports whether a file of a name is classic pcap, and not pcapng.
+func IsClassic(name string) bool { return strings.EqualFold(filepath.Ext(name), ".pcap") }
 
 // Ended returns a channel that is closed when a closed Writer has written everything. For a regular file that is at
 // once, for a FIFO when its reader has read everything.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -53,4 +54,17 @@ func linkLocalZones() (names []string) {
 		}
 	}
 	return names
+}
+
+// HasAddr reports whether the system's interface with a name has the address a. It is false if there is no such interface.
+func HasAddr(name string, a netip.Addr) bool {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return false
+	}
+	addrs, _ := i.Addrs()
+	return slices.ContainsFunc(addrs, func(x net.Addr) bool {
+		n, ok := x.(*net.IPNet)
+		return ok && n.IP.Equal(a.AsSlice())
+	})
 }

@@ -27,7 +27,7 @@ func (p *Value) Replace(resolve Resolver, layers []starlark.Tuple) (*Value, erro
 		attr := string(kv[0].(starlark.String))
 		i, ok := d.Named(attr)
 		if !ok {
-			return nil, noLayer(d, attr)
+			return nil, noLayer(c.env, d, attr)
 		}
 		l, err := c.replaced(d.Layers[i], kv[1])
 		if err != nil {
@@ -39,7 +39,7 @@ func (p *Value) Replace(resolve Resolver, layers []starlark.Tuple) (*Value, erro
 }
 
 // noLayer returns the error for the attribute of a layer that a draft does not have.
-func noLayer(d *packet.Draft, attr string) error {
+func noLayer(env Environment, d *packet.Draft, attr string) error {
 	var have []string
 	for _, l := range d.Layers {
 		have = append(have, l.Protocol.Attr)
@@ -48,7 +48,7 @@ func noLayer(d *packet.Draft, attr string) error {
 	switch {
 	case n != "":
 		return fmt.Errorf("the packet has no layer %s (did you mean %s?)", attr, n)
-	case !packet.IsLayer(attr):
+	case !env.Catalogue().IsLayer(attr):
 		return fmt.Errorf("%s is no layer; the packet has %v", attr, have)
 	}
 	return fmt.Errorf("the packet has no layer %s; it has %v", attr, have)
@@ -62,7 +62,7 @@ func (c converter) replaced(l packet.DraftLayer, v starlark.Value) (packet.Draft
 		d := v.Draft()
 		i, ok := d.Named(attr)
 		if !ok {
-			return l, noLayer(d, attr)
+			return l, noLayer(c.env, d, attr)
 		}
 		return d.Layers[i], nil
 	case *LayerValue:
@@ -96,7 +96,7 @@ func (p *Value) Without(proto *packet.Protocol) (*Value, error) {
 	d := p.editable()
 	i, ok := d.Layer(proto)
 	if !ok {
-		return nil, noLayer(d, proto.Attr)
+		return nil, noLayer(p.env, d, proto.Attr)
 	}
 	return p.changed(d.Without(i)), nil
 }

@@ -193,21 +193,7 @@ func octetsCode(b []byte, text bool) string {
 	if text && printable {
 		return starlark.String(b).String()
 	}
-	var t strings.Builder
-	t.WriteString(`b"`)
-	for _, o := range b {
-		switch {
-		case o == '"' || o == '\\':
-			t.WriteByte('\\')
-			t.WriteByte(o)
-		case o >= 0x20 && o < 0x7f:
-			t.WriteByte(o)
-		default:
-			fmt.Fprintf(&t, `\x%02x`, o)
-		}
-	}
-	t.WriteByte('"')
-	return t.String()
+	return packet.Literal(b)
 }
 
 // value writes a value whose type is not that of a number field.

@@ -336,7 +336,7 @@ func (c converter) addressOf(v starlark.Value, want int) (any, error) {
 	if list != nil {
 		return nil, c.wrong(v, ": it has no address of that family")
 	}
-	return nil, c.wrong(v, "")
+	return nil, c.wrong(v, oneAddress(v))
 }
 
 // family returns the version of IP of a field's addresses, 0 for either.

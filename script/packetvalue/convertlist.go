@@ -76,12 +76,12 @@ func (c converter) option(v starlark.Value) (o packet.Option, err error) {
 		o, err = packet.NumberedOption(c.of, kind, x)
 	case starlark.String:
 		text := strings.ToLower(string(name))
-		if b, ok := x.([]byte); ok && len(b) == 0 && optionAlone(c.of, text) {
+		if emptyValue(x) && optionAlone(c.of, text) {
 			x = nil
 		}
 		if o, err = packet.ParseOption(c.of, text, x); err != nil {
 			known := c.f.OptionNames()
-			if n := suggest.Nearest(text, known); n != "" && !slices.Contains(known, text) {
+			if n := optionMeant(text, known); n != "" && !slices.Contains(known, text) {
 				return o, fmt.Errorf("%s.%s: no option is called %q (did you mean %s?)", c.of.Name, c.f.Name, string(name), n)
 			}
 		}

@@ -182,7 +182,7 @@ func (v *LayerValue) Attr(name string) (starlark.Value, error) {
 	}
 	x, err := suggest.Attr(v, name, v.packet.env.Member("layer", v, name))
 	if x == nil && err == nil {
-		err = fmt.Errorf("the layer %s has no .%s field or method: it has %s", v.layer.Protocol.Attr, name, strings.Join(v.AttrNames(), " "))
+		err = fmt.Errorf("the layer %s has no .%s field or method: it has %s", v.protocol().Attr, name, strings.Join(v.AttrNames(), " "))
 	}
 	return x, err
 }

@@ -3,9 +3,13 @@ package packetvalue
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
+	"go.starlark.net/starlark"
+
+	"smolsh/script/suggest"
 	"smolsh/stack/packet"
 )
 
@@ -115,3 +119,30 @@ func ValueNames(f *packet.Field) []string { return slices.Sorted(maps.Keys(value
 
 // IsAddress reports whether a field is an IP address.
 func IsAddress(p *packet.Protocol, f *packet.Field) bool { return shapeOf(p, f) == shapeAddr }
+
+// oneAddress returns the end of an error about a prefix or a range of addresses in a packet's field, "" about other values.
+func oneAddress(v starlark.Value) string {
+	s, _ := starlark.AsString(v)
+	if _, err := netip.ParsePrefix(s); err != nil {
+		return ""
+	}
+	return `: a packet has one address, [IP(dst="10.0.0.%d" % n) for n in range(1, 5)] are several packets`
+}
+
+// emptyValue reports whether a value is octets or text without any, as other tools write it for an option without a value.
+func emptyValue(x any) bool {
+	b, octets := x.([]byte)
+	s, text := x.(string)
+	return octets && len(b) == 0 || text && s == ""
+}
+
+// otherOptions are names that Scapy has for options.
+var otherOptions = map[string]string{"timestamp": "ts", "altchksum": `(14, b"\x01")`, "altchksumopt": `(15, b"\x00\x00")`, "mood": `(25, b":-)")`}
+
+// optionMeant returns the option of which a name in lower case is another tool's name, or most likely a misspelling; "" for none.
+func optionMeant(name string, known []string) string {
+	if other := otherOptions[name]; other != "" && (other[0] == '(' || slices.Contains(known, other)) {
+		return other
+	}
+	return suggest.Nearest(name, known)
+}

@@ -303,10 +303,10 @@ var word = regexp.MustCompile(`^\w+$`)
 // the builtin's arguments.
 func (b *Builtin[C]) Unknown(name string, known []string) error {
 	text := fmt.Sprintf("%s: no argument %s", b.Name, name)
-	if n := suggest.Nearest(name, known); n != "" {
-		text += fmt.Sprintf(" (did you mean %s?)", n)
-	} else if other := suggest.Argument(b.Name, name); other != "" {
+	if other := suggest.Argument(b.Name, name); other != "" {
 		text += " (here: " + other + ")"
+	} else if n := suggest.Nearest(name, known); n != "" {
+		text += fmt.Sprintf(" (did you mean %s?)", n)
 	} else {
 		text += ": " + b.Usage()
 	}

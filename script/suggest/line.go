@@ -26,6 +26,10 @@ func Line(msg, line string, builtin func(name string) bool) string {
 			return command(line)
 		case listing.MatchString(line):
 			return listing.ReplaceAllString(line, "fields($1)")
+		case strings.HasPrefix(line, "ls()"):
+			return `help("compose"), or sh("ls").out for files`
+		case packetListing.MatchString(line):
+			return packetListing.ReplaceAllString(line, "($1).show()")
 		}
 		return ""
 	}
@@ -51,12 +55,13 @@ func Line(msg, line string, builtin func(name string) bool) string {
 const segmentText = `trace("tcp"), which prints the segments; a.on("packet", fn, filter="tcp") compares them`
 
 var (
-	segment  = regexp.MustCompile(`^[+]?\d*\.?\d*\s+[<>]\s*[SFRPA.]+(?:\s|$)`)
-	operator = regexp.MustCompile(`^(?:[-+*/%=<>!&|(),.:]+|and|or|in|not|if)(?:$|[(=])`)
-	option   = regexp.MustCompile(`^\w+ +(?:-\w|/\w)`)  // a command's option, or a path
-	listing  = regexp.MustCompile(`^ls\(([A-Z]\w*)\)$`) // of a protocol's fields, as Scapy has it
-	prompts  = regexp.MustCompile(`^(?:>>> ?|\$ +|# +|smolsh(?: \(virtual\))?> ?)`)
-	literal  = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
+	segment       = regexp.MustCompile(`^[+]?\d*\.?\d*\s+[<>]\s*[SFRPA.]+(?:\s|$)`)
+	operator      = regexp.MustCompile(`^(?:[-+*/%=<>!&|(),.:]+|and|or|in|not|if)(?:$|[(=])`)
+	option        = regexp.MustCompile(`^\w+ +(?:-\w|/\w)`)  // a command's option, or a path
+	listing       = regexp.MustCompile(`^ls\(([A-Z]\w*)\)$`) // of a protocol's fields, as Scapy has it
+	packetListing = regexp.MustCompile(`^ls\(([^"']*)\)$`)   // of a packet
+	prompts       = regexp.MustCompile(`^(?:>>> ?|\$ +|# +|smolsh(?: \(virtual\))?> ?)`)
+	literal       = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
 )
 
 // A rule recognises a line of another language by the interpreter's error and by the line without its literals' text.
@@ -78,6 +83,7 @@ var dialect = rules(
 	"", `^with\b`, `c = tcp.connect("192.168.69.100:7"), and c.close() at the end`,
 	"", `^(?:raise|throw)\b`, `fail("why")`,
 	"", `^assert\s`, `assert.eq(got, want), or assert.true(x)`,
+	"", `^del\b.*(?:\]\s*\.\s*\w+|\.\w+\)?)$`, `p.replace(tcp=dict(chksum=None)), a changed copy in which the field is unset`,
 	"", `^del\b|^delete\b`, `d.pop(key)`,
 	"", `^(?:global|nonlocal)\b`, `n = [0] outside the function, and n[0] += 1 inside`,
 	"", `\byield\b`, `list.append(x), and return list`,
@@ -136,6 +142,9 @@ var unquoted = regexp.MustCompile(`(?i)\b\d{1,3}(?:\.\d{1,3}){3}(?:[:/]\d+)?\b|\
 
 // Access returns what to type instead of an access to a part that a value does not have, about which the interpreter says msg; "" for other errors.
 func Access(msg, line string) string {
+	if strings.Contains(msg, "field of packet") || strings.Contains(msg, "field of layer") {
+		return assigned(line)
+	}
 	for _, r := range accesses {
 		if strings.Contains(msg, r.msg) {
 			if m := r.line.FindStringSubmatchIndex(line); m != nil {
@@ -151,6 +160,7 @@ var accesses = rules(
 	"unhandled index operation struct[string]", `([\w.]+|\))\["(\w+)"\]`, `.$2, with a dot`,
 	"NoneType has no .", `\b(\w+)\.(eth|vlan|arp|ip|ipv6\w*|icmp\w*|igmp|mld\w*|tcp|udp|dns|dhcp|raw)\.\w+`, `$1.$2 is None, as a layer is that the packet does not have: if $1.$2: …`,
 	"not in packet", `\b(\w+)\[([A-Z]\w*)\]`, `if $2 in $1: …; $1.layers lists its layers`,
+	"which only a pattern may have", `\b(?:send|sr|sr1)\(`, `sr([IP(dst="192.168.69.100", ttl=n)/ICMP() for n in range(1, 6)]): a list of packets, each with one value`,
 	"got bytes, want string", `.`, `str(data) in place of the bytes`,
 )
 

@@ -13,6 +13,9 @@ func Word(word string) string {
 	if text, ok := words[word]; ok {
 		return text
 	}
+	if text, ok := scapyWords[word]; ok {
+		return text
+	}
 	return words[strings.ToLower(word)]
 }
 
@@ -22,8 +25,14 @@ func Member(owner, name string) string {
 	if text := members[owner+"."+name]; text != "" {
 		return text
 	}
+	if text := scapyMembers[owner+"."+name]; text != "" {
+		return text
+	}
 	if owner == "bytes" && slices.Contains(starlark.String("").AttrNames(), name) {
 		return "str(x)." + name + "(…): bytes have no methods of strings"
+	}
+	if owner == "layer" { // whose error lists its fields
+		return ""
 	}
 	return words["."+name]
 }
@@ -79,15 +88,9 @@ netns veth namespace topology mininet | l = lab(), then a = l.host("a", "10.0.0.
 plot graph ladder draw chart | tcp.connect("192.168.69.100:7", log=1000).log(), a table whose .csv() other programs plot
 why explain | drops(), and help("nd conflict") for its reasons
 packetdrill | a.on("packet", lambda p: print(p.summary()), filter="tcp"), and smolsh test FILE.star
-srp srp1 | sr1(Ether()/IP(dst="192.168.69.100")/ICMP())
-sendp sendpfast | send(Ether()/IP(dst="192.168.69.100")/ICMP())
 unhex fromhex a2b_hex unhexlify | bytes([int(h[i:i+2], 16) for i in range(0, len(h), 2)]) of a string h
 inet_aton inet_pton | bytes([int(n) for n in "10.0.0.1".split(".")])
 bytearray | bytes([1, 2])
-hexdump ls_packet summary | p = sniff("icmp", count=1)[0], then p.show() and p.hexdump()
-rdpcap PcapReader | read_capture("x.pcapng")
-wrpcap PcapWriter | write_capture("x.pcapng", [Ether()/IP()/UDP()]), or capture("x.pcapng") of what passes from now on
-RandShort RandIP RandMAC RandInt RandString | fuzz(IP(dst="192.168.69.100")/UDP(dport=9)) draws the fields that are not set
 BOOTP NTP SCTP SNMP TFTP RIP OSPF ISAKMP Dot11 bind_layers Packet | protocol("Foo", [("type", "u8"), ("data", "bytes")], over=UDP(dport=4242)), and help("protocols")
 SYN ACK FIN RST syn fin rst | trace("tcp[tcpflags] & tcp-syn != 0"), and p.tcp.has("S") of a packet p
 true TRUE | True
@@ -138,10 +141,6 @@ protocol.connect protocol.listen protocol.bind protocol.send protocol.recv | tcp
 response.text response.content response.json response.data response.read | r.body
 response.status_code response.code response.ok | r.status
 builtin_function_or_method.fromhex | bytes([int(h[i:i+2], 16) for i in range(0, len(h), 2)]) of a string h
-packet.lastlayer | p.layers[-1], its name
-packet.sprintf | "%s" % p.ip.src
-packet.load packet.data | p.payload
-packet.chksum packet.src packet.dst packet.sport packet.dport packet.ttl packet.seq packet.ack packet.flags packet.id packet.proto packet.type | p.ip.src, p.tcp.flags: fields belong to a layer
 list.summary list.show list.nsummary list.hexdump | [p.summary() for p in list]
 module.sleep | sleep("20ms")
 module.perf_counter module.monotonic module.time_ns module.clock | now()
@@ -196,20 +195,6 @@ host.interfaces host.iface | host.ifaces()
 kernel.ping kernel.ss kernel.routes kernel.ifaces kernel.neighbors | !ping, !ss, !ip route, !ip addr: the prompt runs the kernel's own programs
 ping.rtt ping.time ping.avg_rtt | .min, .avg and .max
 ping.lost ping.success ping.ok ping.packet_loss | .received and .loss
-packet.haslayer packet.getlayer | p.tcp, which is None in a packet without TCP
-`)
-
-// Argument returns what to type instead of an argument that a builtin does not have; "" for other names.
-func Argument(builtin, name string) string { return parameters[builtin+"."+name] }
-
-// parameters are arguments of Scapy's and of other programs' functions of the same names.
-var parameters = table(`
-sniff.prn | on("packet", lambda p: print(p.summary()), filter="icmp")
-sniff.lfilter | [p for p in sniff("tcp", count=5) if p.tcp.dport == 80]
-sniff.offline | read_capture("x.pcapng")
-sniff.store | on("packet", fn), which keeps none
-sniff.stop_filter sniff.started_callback | on("packet", fn), and its .cancel()
-ping.c ping.n | ping("192.168.69.100", count=1)
 `)
 
 // table reads lines of words, a bar, and what to type for them.

@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"smolsh/phy"
@@ -77,12 +76,12 @@ type Link struct {
 	ab, ba direction
 }
 
-// ErrDuplicateAddr is the error for a host whose next address another host on the link or switch has.
+// ErrDuplicateAddr is the error for a host or station with an address that another one on the link or switch has.
 var ErrDuplicateAddr = errors.New("both have the address")
 
-// errDuplicate is the error for two hosts with one address on a link or switch.
-func errDuplicate(a, b *Host, at netip.Addr) error {
-	return fmt.Errorf("link: %s and %s %w %v", a.Name(), b.Name(), ErrDuplicateAddr, at)
+// errDuplicate is the error for two hosts or stations, called a and b, with one IP address or hardware address on a link or switch.
+func errDuplicate(a, b string, at fmt.Stringer) error {
+	return fmt.Errorf("link: %s and %s %w %v", a, b, ErrDuplicateAddr, at)
 }
 
 // Link joins a and b; each gets an interface eth0, eth1, … with its next address, if it has one left.
@@ -98,7 +97,7 @@ func (l *Lab) Link(a, b *Host, cfg LinkConfig) (*Link, error) {
 		return nil, err
 	}
 	if at, same := a.meets(b); same && !cfg.Duplicates {
-		return nil, errDuplicate(a, b, at)
+		return nil, errDuplicate(a.Name(), b.Name(), at)
 	}
 	if k.a, err = a.attachLink(k, &k.ab); err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ type StationConfig struct {
 	Addrs []netip.Addr
 	// Silent leaves ARP requests and neighbour solicitations for the addresses unanswered.
 	Silent bool
-	// Duplicates allows an IP address or a hardware address that a host on the link or switch has.
+	// Duplicates allows an IP address or a hardware address that a host or station on the link or switch has.
 	Duplicates bool
 }
 
@@ -73,7 +73,7 @@ func (l *Lab) Wire(h *Host, cfg StationConfig, link LinkConfig) (*BareStation, e
 	if !cfg.Duplicates {
 		for _, p := range h.next() {
 			if slices.Contains(cfg.Addrs, p.Addr()) {
-				return nil, fmt.Errorf("link: %s and the station %w %v", h.Name(), ErrDuplicateAddr, p.Addr())
+				return nil, errDuplicate(h.Name(), theStation, p.Addr())
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func (l *Lab) Wire(h *Host, cfg StationConfig, link LinkConfig) (*BareStation, e
 	}
 	if h.hardwareAddr(int(h.portsMade), wire.HardwareAddr{}) == st.mac && !cfg.Duplicates {
 		st.releaseMAC()
-		return nil, errDuplicateMAC(h, st.mac)
+		return nil, errDuplicate(h.Name(), theStation, st.mac)
 	}
 	k.a, err = h.attachLink(k, &k.ab)
 	if err != nil {
@@ -106,14 +106,9 @@ func (l *Lab) Wire(h *Host, cfg StationConfig, link LinkConfig) (*BareStation, e
 
 // Wire puts a new station at a port of the switch.
 func (s *Switch) Wire(cfg StationConfig) (*BareStation, error) {
-	for _, a := range cfg.Addrs {
-		if other := s.HostWith(a); other != nil && !cfg.Duplicates {
-			return nil, fmt.Errorf("link: %s and the station %w %v", other.Name(), ErrDuplicateAddr, a)
-		}
-	}
-	for _, p := range s.ports {
-		if p.link != nil && !cfg.Duplicates && p.link.a.iface.MAC() == cfg.MAC {
-			return nil, errDuplicateMAC(p.host, cfg.MAC)
+	if !cfg.Duplicates {
+		if err := s.unique(&cfg); err != nil {
+			return nil, err
 		}
 	}
 	st, err := s.lab.newStation(cfg)
@@ -126,8 +121,25 @@ func (s *Switch) Wire(cfg StationConfig) (*BareStation, error) {
 	return st, nil
 }
 
-func errDuplicateMAC(h *Host, a wire.HardwareAddr) error {
-	return fmt.Errorf("link: %s and the station %w %v", h.Name(), ErrDuplicateAddr, a)
+// theStation names a new station in errors.
+const theStation = "the station"
+
+// unique returns an error if a host or station at the switch has an address that a new station would have.
+func (s *Switch) unique(cfg *StationConfig) error {
+	for _, a := range cfg.Addrs {
+		if other := s.Holder(a); other != "" {
+			return errDuplicate(other, theStation, a)
+		}
+	}
+	for _, p := range s.ports {
+		if p.link != nil && p.link.a.iface.MAC() == cfg.MAC {
+			return errDuplicate(p.host.Name(), theStation, cfg.MAC)
+		}
+		if st, ok := p.dev.(stationDevice); ok && st.mac == cfg.MAC {
+			return errDuplicate("station "+st.Name(), theStation, cfg.MAC)
+		}
+	}
+	return nil
 }
 
 // newStation makes a station that is not connected. Close or releaseMAC gives its hardware address back.

@@ -110,8 +110,8 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 		return nil, err
 	}
 	for _, p := range h.next() {
-		if other := s.HostWith(p.Addr()); other != nil && !cfg.Duplicates {
-			return nil, errDuplicate(h, other, p.Addr())
+		if other := s.Holder(p.Addr()); other != "" && !cfg.Duplicates {
+			return nil, errDuplicate(h.Name(), other, p.Addr())
 		}
 	}
 	k.uplink = follows
@@ -122,17 +122,26 @@ func (s *Switch) Attach(h *Host, cfg LinkConfig) (*Link, error) {
 	return k, nil
 }
 
-// HostWith returns the host that is linked to the switch by an interface with the address at, nil if there is none.
-func (s *Switch) HostWith(at netip.Addr) *Host {
+// Holder returns the name of the host that is linked to the switch by an interface with the address at, or "station " and the name of the station there
+// that has the address; "" if there is none. What has the address beyond a device is not known.
+func (s *Switch) Holder(at netip.Addr) string {
 	for _, p := range s.ports {
-		if p.link == nil {
-			continue
+		if st, ok := p.dev.(stationDevice); ok && slices.Contains(st.addrs, at) {
+			return "station " + st.Name()
 		}
-		if slices.ContainsFunc(p.link.a.iface.Addrs(), func(a netip.Prefix) bool { return a.Addr() == at }) {
-			return p.host
+		if p.link != nil && slices.ContainsFunc(p.link.a.iface.Addrs(), func(a netip.Prefix) bool { return a.Addr() == at }) {
+			return p.host.Name()
 		}
 	}
-	return nil
+	return ""
+}
+
+// Shared returns the device that a host shares through the switch (Port.Share), nil if there is none or it is out of service.
+func (s *Switch) Shared() phy.Device {
+	if s.uplink == nil || s.uplink.err != nil {
+		return nil
+	}
+	return s.uplink.dev
 }
 
 // arrive learns the sender's port and forwards the frame.

@@ -379,12 +379,12 @@ func (d *definer) repeat(f *Field, x *FieldDefinition, count string) error {
 	p.next = noLayer
 	d.scripted = d.scripted || p.scripted
 	f.Kind, f.Bits, f.entries = Other, 0, p
-	number := func(l Layer) int {
+	number := func(l Layer) uint64 {
 		if count == "" {
-			return -1
+			return allEntries
 		}
 		n, _ := l.numOr(count)
-		return int(min(n, maxBuilt))
+		return min(n, allEntries-1)
 	}
 	f.Read = func(l Layer, b []byte) (any, string) {
 		list, _, damage := p.entriesOf(b, number(l))
@@ -401,25 +401,29 @@ func (d *definer) repeat(f *Field, x *FieldDefinition, count string) error {
 	return nil
 }
 
-// sizeOf returns the number of octets of n entries of a list.
-func (p *Protocol) sizeOf(b []byte, n int) int {
+// allEntries is the number of entries of a list without a count: as many as there are octets for.
+const allEntries = ^uint64(0)
+
+// sizeOf returns the number of octets of n entries of a list. Of entries without optional or variable fields, it is their size even if b does
+// not hold them all, at most that of maxBuilt entries.
+func (p *Protocol) sizeOf(b []byte, n uint64) int {
 	if !slices.ContainsFunc(p.Fields, func(f Field) bool { return f.When != nil || f.Size != nil }) {
-		return n * p.fixed
+		return int(min(n, maxBuilt)) * p.fixed
 	}
 	size, _ := p.eachEntry(b, n, func(*Layer) {})
 	return size
 }
 
-// entriesOf reads n entries of a list, or all of them if n is negative. size is the number of their octets.
-func (p *Protocol) entriesOf(b []byte, n int) (list []any, size int, damage string) {
+// entriesOf reads n entries of a list. size is the number of their octets.
+func (p *Protocol) entriesOf(b []byte, n uint64) (list []any, size int, damage string) {
 	list = []any{}
 	size, damage = p.eachEntry(b, n, func(l *Layer) { list = append(list, l.entry()) })
 	return list, size, damage
 }
 
-// eachEntry calls fn with n entries of a list, or all of them if n is negative. A layer is valid until fn returns.
-func (p *Protocol) eachEntry(b []byte, n int, fn func(l *Layer)) (size int, damage string) {
-	q := &Packet{First: p, carried: Carried}
+// eachEntry calls fn with n entries of a list, as far as b holds them. A layer is valid until fn returns.
+func (p *Protocol) eachEntry(b []byte, n uint64, fn func(l *Layer)) (size int, damage string) {
+	q, all := &Packet{First: p, carried: Carried}, n == allEntries
 	for i := 0; n != 0 && size < len(b); i++ {
 		*q = Packet{Octets: b[size:], Length: len(b) - size, First: p, carried: Carried}
 		q.Layers = q.room[:0]
@@ -431,8 +435,8 @@ func (p *Protocol) eachEntry(b []byte, n int, fn func(l *Layer)) (size int, dama
 		size += l.body
 		n--
 	}
-	if n > 0 {
-		damage = missing(uint64(n), "entries")
+	if n > 0 && !all {
+		damage = missing(n, "entries")
 	}
 	return size, damage
 }

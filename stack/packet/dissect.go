@@ -189,8 +189,11 @@ func (l *Layer) headerLen() int {
 	for i := range l.Protocol.Fields {
 		bits += l.width(&l.Protocol.Fields[i])
 	}
-	if bits/8 > room {
-		l.packet.wrong(*l, nil, "the header has %d octets, and %d are there", bits/8, room)
+	switch n := bits / 8; {
+	case n > room && n >= maxBuilt: // sizes of fields end there
+		l.packet.wrong(*l, nil, "the header has %d octets or more, and %d are there", maxBuilt, room)
+	case n > room:
+		l.packet.wrong(*l, nil, "the header has %d octets, and %d are there", n, room)
 	}
 	return min(bits/8, room)
 }

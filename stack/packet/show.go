@@ -204,9 +204,18 @@ func (o Option) String() string {
 
 // octets formats octets as a Starlark bytes literal, cut to maxShown.
 func octets(b []byte) string {
+	text := Literal(b[:min(len(b), maxShown)])
+	if more := len(b) - maxShown; more > 0 {
+		return fmt.Sprintf("%s… %d more", text, more)
+	}
+	return text
+}
+
+// Literal returns octets as a Starlark bytes literal, such as b"a\x00".
+func Literal(b []byte) string {
 	var t strings.Builder
 	t.WriteString(`b"`)
-	for _, c := range b[:min(len(b), maxShown)] {
+	for _, c := range b {
 		switch {
 		case c == '"' || c == '\\':
 			t.WriteByte('\\')
@@ -218,8 +227,5 @@ func octets(b []byte) string {
 		}
 	}
 	t.WriteByte('"')
-	if more := len(b) - maxShown; more > 0 {
-		fmt.Fprintf(&t, "… %d more", more)
-	}
 	return t.String()
 }

@@ -32,10 +32,11 @@ func TestPostRunsInOrderAndDoesNotWait(t *testing.T) {
 	if got != nil {
 		t.Error("a function posted after Close did not run")
 	}
+	t.Run("from the last calls", postFromTheLastCalls)
 }
 
-// TestPostFromTheLastCalls: a call that posts, in the loop's last turn or after the loop has ended, does not wait for itself.
-func TestPostFromTheLastCalls(t *testing.T) {
+// postFromTheLastCalls checks that a call which posts, in the loop's last turn or after the loop has ended, does not wait for itself.
+func postFromTheLastCalls(t *testing.T) {
 	r := start(t, lab.NewWorld())
 	post := r.(interface{ Post(func(clock.Instant)) }).Post
 	var got []int

@@ -19,6 +19,8 @@ type Host struct {
 	l    *Lab
 	host *lab.Host
 
+	power chan struct{} // has room for one value, which Crash and Restart keep in it while they run. A mutex would stop the bubble's time
+
 	// l.mu guards the following.
 	net     *gonet.Net
 	ctx     context.Context // of the programs since the last start

@@ -65,7 +65,7 @@ func (h *Host) Net() *gonet.Net {
 }
 
 // Go runs a program of the host in a goroutine of its own. ctx is cancelled when the host crashes and when the test function has returned. fn
-// must then return: Run waits for it.
+// must then return: Run waits for it. On a crashed host ctx has ended already.
 func (h *Host) Go(fn func(ctx context.Context, n *gonet.Net)) {
 	h.l.mu.Lock()
 	ctx, n := h.ctx, h.net

@@ -120,7 +120,7 @@ func (l *Lab) Partition(a, b *Host) {
 	l.Do(func(clock.Instant) { l.lab.Partition(a.host, b.host) })
 }
 
-// Isolate partitions each of these hosts from every host that is not one of them.
+// Isolate partitions each of these hosts from every host made so far that is not one of them.
 func (l *Lab) Isolate(hosts ...*Host) {
 	among := map[*lab.Host]bool{}
 	for _, h := range hosts {

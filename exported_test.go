@@ -296,3 +296,32 @@ func TestExportedComparison(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestGonetLinksLittle: a program on gonet links one package of another module, for messages of DNS. docs/go.md has the sizes.
+func TestGonetLinksLittle(t *testing.T) {
+	files := sources(t)
+	var outside []string
+	reached := map[string]bool{"stack/gonet": true}
+	for todo := []string{"stack/gonet"}; len(todo) > 0; todo = todo[1:] {
+		for _, f := range files {
+			if f.pkg != todo[0] || f.test {
+				continue
+			}
+			for _, spec := range f.ast.Imports {
+				imp := strings.Trim(spec.Path.Value, `"`)
+				inside, ok := strings.CutPrefix(imp, module+"/")
+				switch {
+				case isStd(imp):
+				case !ok && !slices.Contains(outside, imp):
+					outside = append(outside, imp)
+				case ok && !reached[inside]:
+					reached[inside] = true
+					todo = append(todo, inside)
+				}
+			}
+		}
+	}
+	if want := []string{"golang.org/x/net/dns/dnsmessage"}; !slices.Equal(outside, want) {
+		t.Errorf("gonet links %q, want %q", outside, want)
+	}
+}

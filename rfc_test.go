@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/rfc.md")
+var update = flag.Bool("update", false, "write docs/rfc.md and testdata/exported.txt")
 
 // rfcReport is docs/rfc.md. Its column of tests is collected from the first comment of each exchange in
 // stack/tcp/testdata and of each dialogue in stack/testdata, the comments of test functions and the last column of the

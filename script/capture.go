@@ -9,6 +9,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"smolsh/phy"
 	"smolsh/phy/capture"
 	"smolsh/script/outfile"
 	"smolsh/script/suggest"
@@ -82,7 +83,7 @@ func (v *captureValue) close(s *Session) error {
 }
 
 // capturer is the method CaptureTo of a host, a lab or a world.
-type capturer func(cw *capture.Writer, only lab.Chooser) (stop func() error, err error)
+type capturer func(cw phy.CaptureWriter, only lab.Chooser) (stop func() error, err error)
 
 // startCapture begins a capture. The file is opened on another goroutine.
 func (t *taskValue) startCapture(w *task.World, path string, only *chooser, start capturer) (*captureValue, error) {

@@ -41,14 +41,9 @@ const DefaultSnaplen = 262144
 const maxComment = 65000
 
 // Packet is one packet of a capture.
-type Packet struct {
-	Time     time.Duration // time since the epoch given to the Writer
-	Iface    int           // the index that AddIface returned
-	Outgoing bool          // true if the interface sent the frame
-	Comment  string        // the verdict, such as "dropped: bad checksum"; empty for none
-	Data     []byte        // the whole frame, or its first octets if Length is longer; the caller owns them
-	Length   int           // octets of the whole frame; 0 if Data is all of it
-}
+type Packet = phy.CapturedPacket
+
+var _ phy.CaptureWriter = (*Writer)(nil)
 
 // Writer writes packets to a file. After the first error, every call returns that error. Several goroutines may use it.
 type Writer struct {
@@ -75,7 +70,7 @@ type iface struct {
 
 // Errors of a Writer.
 var (
-	ErrClosed  = errors.New("capture: closed")
+	ErrClosed  = phy.ErrCaptureClosed
 	ErrNoIface = errors.New("capture: no such interface")
 	ErrMixed   = errors.New("capture: a classic pcap file holds one medium and one snapshot length only: use pcapng")
 )

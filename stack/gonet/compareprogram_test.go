@@ -15,8 +15,9 @@ import (
 // past is a deadline in the past.
 var past = time.Unix(1, 0)
 
-// settle is the time in which packets over a loopback arrive, and a goroutine blocks, on a busy machine.
-const settle = 60 * time.Millisecond
+// settle is the time in which packets over a loopback arrive, and a goroutine blocks. On a busy machine that may not be enough, so a
+// difference counts only if it is there with a longer time too.
+var settle = 60 * time.Millisecond
 
 // program makes every call of package net that gonet has, and notes what it observes.
 func program(o *observer) {
@@ -281,48 +282,6 @@ func (o *observer) halfClose() {
 	time.Sleep(settle)
 	n, err = c.Read(buf)
 	o.result("read of octets that came after closeread", n, err)
-	c.Close()
-	s.Close()
-}
-
-func (o *observer) deadlines() {
-	c, s := o.tcp()
-	s.Write([]byte("waiting"))
-	time.Sleep(settle)
-	buf := make([]byte, 100)
-	c.SetDeadline(past)
-	n, err := c.Read(buf)
-	o.result("read with a deadline in the past", n, err)
-	n, err = c.Read(nil)
-	o.result("empty read with a deadline in the past", n, err)
-	n, err = c.Write([]byte("x"))
-	o.result("write with a deadline in the past", n, err)
-	n, err = c.Write(nil)
-	o.result("empty write with a deadline in the past", n, err)
-	c.SetDeadline(time.Time{})
-	n, err = c.Read(buf)
-	o.result("read after the deadline was removed", n, err)
-	within(func() { c.SetReadDeadline(time.Now()) }, func() {
-		n, err := c.Read(buf)
-		o.result("blocked read, deadline set to now", n, err)
-	})
-	c.SetReadDeadline(time.Now().Add(2 * settle))
-	within(func() { c.SetReadDeadline(time.Now().Add(4 * settle)) }, func() {
-		began := time.Now()
-		n, err := c.Read(buf)
-		o.result("blocked read, deadline put off", n, err)
-		o.note("it waited for the second deadline", "%v", time.Since(began) > 3*settle)
-	})
-	c.SetReadDeadline(time.Now().Add(2 * settle))
-	within(func() { c.SetReadDeadline(time.Time{}) }, func() {
-		time.AfterFunc(4*settle, func() { s.Write([]byte("y")) })
-		n, err := c.Read(buf)
-		o.result("blocked read, deadline removed", n, err)
-	})
-	long := make([]byte, 64<<20)
-	c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	n, err = c.Write(long)
-	o.note("long write, deadline", "%v %v %s", n > 0, n < 64<<20, describe(err))
 	c.Close()
 	s.Close()
 }

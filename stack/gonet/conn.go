@@ -54,7 +54,8 @@ type TCPConn struct {
 	closed  bool   // true after Close
 	linger  int    // seconds; negative: close in the background (the default)
 	options *tcp.Config
-	changed bool // true if the owner has not applied options
+	changed bool          // true if the owner has not applied options
+	idle    time.Duration // period of keep-alives that are off; 0: the default
 }
 
 // half is one direction of a connection.
@@ -127,7 +128,7 @@ func (c *TCPConn) wait(r *request, h *half) (int, error) {
 	return n, err
 }
 
-// Write queues p to be sent. It waits only while the send buffer is full. An error means that the connection has ended, though
+// Write queues p to be sent. It waits while the send buffer has no room for p, and for the owner's turn if p is longer than 64 KiB. An error means that the connection has ended, though
 // octets of earlier calls may be lost as well, as with every TCP.
 func (c *TCPConn) Write(p []byte) (int, error) {
 	n, err := c.write(p)

@@ -1,6 +1,7 @@
 package gonet
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"time"
@@ -47,27 +48,47 @@ func (c *TCPConn) SetNoDelay(on bool) error {
 	return c.set(func(cfg *tcp.Config) { cfg.NoDelay = on })
 }
 
-// SetKeepAlive sets whether the stack sends keep-alives (RFC 9293 §3.8.4). The default is true.
+// SetKeepAlive sets whether the stack sends keep-alives (RFC 9293 §3.8.4). The default is true. Their period stays what it was.
 func (c *TCPConn) SetKeepAlive(on bool) error {
 	return c.set(func(cfg *tcp.Config) {
 		switch {
-		case !on:
-			cfg.KeepAlive = 0
-		case cfg.KeepAlive == 0:
-			cfg.KeepAlive = keepAliveIdle
+		case !on && cfg.KeepAlive > 0:
+			c.idle, cfg.KeepAlive = cfg.KeepAlive, 0
+		case on && cfg.KeepAlive == 0:
+			cfg.KeepAlive = cmp.Or(c.idle, keepAliveIdle)
 		}
 	})
 }
 
-// SetKeepAlivePeriod sets the time of silence before a keep-alive, and that between two.
+// SetKeepAlivePeriod sets the time of silence before a keep-alive, and that between two; 0: 15 s; a negative d changes nothing. It does not
+// begin keep-alives that are off.
 func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
-	return c.set(func(cfg *tcp.Config) { cfg.KeepAlive = max(d, 0) })
+	return c.set(func(cfg *tcp.Config) {
+		switch {
+		case d < 0:
+		case cfg.KeepAlive == 0:
+			c.idle = d
+		default:
+			cfg.KeepAlive = cmp.Or(d, keepAliveIdle)
+		}
+	})
 }
 
 // SetKeepAliveConfig sets the options of keep-alives. The stack has one time for Idle and Interval, and takes Idle. Zero fields mean the
 // defaults, negative ones leave the option unchanged.
 func (c *TCPConn) SetKeepAliveConfig(k net.KeepAliveConfig) error {
-	return c.set(func(cfg *tcp.Config) { keepAlive(cfg, k) })
+	return c.set(func(cfg *tcp.Config) {
+		if cfg.KeepAlive > 0 {
+			c.idle = cfg.KeepAlive
+		}
+		keepAlive(cfg, k)
+		switch {
+		case k.Idle < 0 && k.Enable:
+			cfg.KeepAlive = cmp.Or(c.idle, keepAliveIdle)
+		case k.Idle >= 0:
+			c.idle = k.Idle
+		}
+	})
 }
 
 func keepAlive(cfg *tcp.Config, k net.KeepAliveConfig) {

@@ -26,7 +26,7 @@ type Dialer struct {
 	FallbackDelay time.Duration
 	// KeepAliveConfig has the options of keep-alives, if Enable is set. Otherwise they are on, unless KeepAlive is negative.
 	KeepAliveConfig net.KeepAliveConfig
-	// KeepAlive is the idle time before a keep-alive; 0: 15 s; negative: no keep-alives.
+	// KeepAlive is the idle time before a keep-alive; 0: that of the host's tcp.Config, 15 s if it has none; negative: no keep-alives.
 	KeepAlive time.Duration
 }
 

@@ -24,15 +24,15 @@ type Driver struct {
 
 	settle func() // called before each turn; nil if the Driver does not run in steps
 
-	mu     sync.Mutex
-	calls  []call
-	closed bool
-	wakes  []func() // what wakes callers after the turn
-	turns  bool     // true during a turn of a Driver that runs in steps
+	mu      sync.Mutex
+	calls   []call
+	closed  bool     // true after Close
+	ended   bool     // true after the goroutine's last turn
+	running bool     // true while a caller runs the calls, after the goroutine's last turn
+	wakes   []func() // what wakes callers after the turn
+	turns   bool     // true during a turn of a Driver that runs in steps
 
 	count atomic.Uint64 // calls begun, and callers woken after a turn
-
-	after sync.Mutex // lock whose holder owns the world after the goroutine has ended
 }
 
 // call is a function that was posted.
@@ -47,7 +47,8 @@ func Drive(w *lab.World) *Driver { return DriveInSteps(w, nil) }
 // DriveInSteps is Drive in lock-step with the program. Before each turn the goroutine calls settle, which returns when every other
 // goroutine of the program waits, as synctest.Wait does in a bubble. The calls made so far then run in the order of the hosts' names, those
 // of Do and Post last, and callers are woken after the turn. So neither the order of the program's goroutines nor their speed changes what
-// the network does. If settle is nil, DriveInSteps does what Drive does.
+// the network does. A bubble has room for one such Driver, since one goroutine at a time may call synctest.Wait. If settle is nil,
+// DriveInSteps does what Drive does.
 func DriveInSteps(w *lab.World, settle func()) *Driver {
 	d := &Driver{settle: settle, world: w, base: w.Now(), start: time.Now(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.Epoch = d.start.Add(-time.Duration(d.base)).Round(0)
@@ -68,23 +69,47 @@ func (d *Driver) Virtual() bool { return false }
 // Now returns the world's time. It does not wait for the goroutine.
 func (d *Driver) Now() clock.Instant { return d.base.Add(time.Since(d.start)) }
 
-// Post makes the goroutine run fn and does not wait. After Close it runs fn on the caller's goroutine.
+// Post makes the goroutine run fn and does not wait. After Close it runs fn on the caller's goroutine, or on that of a caller whose function
+// runs at the moment, after that function.
 func (d *Driver) Post(fn func(now clock.Instant)) { d.post("", fn) }
 
 // post is Post for the calls of a host.
 func (d *Driver) post(host string, fn func(now clock.Instant)) {
 	d.mu.Lock()
-	if d.closed {
+	d.calls = append(d.calls, call{host, fn})
+	switch {
+	case !d.ended:
 		d.mu.Unlock()
-		<-d.done
-		d.after.Lock()
-		defer d.after.Unlock()
-		fn(d.world.Now())
+		d.tell()
+		return
+	case d.running: // perhaps this goroutine, in a function that posts
+		d.mu.Unlock()
 		return
 	}
-	d.calls = append(d.calls, call{host, fn})
+	d.running = true
 	d.mu.Unlock()
-	d.tell()
+	d.runRest()
+}
+
+// runRest runs the calls that were made after the goroutine's last turn, and those that they make. Meanwhile the caller owns the world.
+func (d *Driver) runRest() {
+	d.mu.Lock()
+	defer func() {
+		d.running = false
+		d.mu.Unlock()
+	}()
+	for len(d.calls) > 0 {
+		fn := d.calls[0].fn
+		d.calls = slices.Delete(d.calls, 0, 1)
+		d.runUnlocked(fn)
+	}
+}
+
+// runUnlocked runs a call without the lock, which it holds again when it returns or panics.
+func (d *Driver) runUnlocked(fn func(now clock.Instant)) {
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	d.call(fn, d.world.Now())
 }
 
 // Do makes the goroutine run fn and waits for it. If fn panics, Do panics with a *crash.Panic.
@@ -116,7 +141,8 @@ func (d *Driver) Idle(wake <-chan struct{}) bool {
 	}
 }
 
-// Close ends the goroutine after the calls made so far have run, and waits for its end. It closes no socket.
+// Close ends the goroutine after the calls made so far, and those that they make, have run, and waits for its end. It closes no socket: a call
+// that waits for the network then waits until its deadline, or until its socket is closed.
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.closed = true
@@ -139,7 +165,7 @@ func (d *Driver) later(wake func()) {
 }
 
 // begin returns the calls to run in the next turn. spare is storage for further calls.
-func (d *Driver) begin(spare []call) (list []call, closed bool) {
+func (d *Driver) begin(spare []call) (list []call) {
 	if d.settle != nil {
 		d.settle()
 	}
@@ -155,7 +181,7 @@ func (d *Driver) begin(spare []call) (list []call, closed bool) {
 			return cmp.Compare(a.host, b.host)
 		})
 	}
-	return list, d.closed
+	return list
 }
 
 // end wakes the callers whose calls have ended in the turn.
@@ -171,6 +197,14 @@ func (d *Driver) end() {
 	for _, wake := range wakes {
 		wake()
 	}
+}
+
+// finish reports whether the goroutine may end: the Driver was closed, and no call waits. Later calls run on the goroutines of their callers.
+func (d *Driver) finish() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ended = d.closed && len(d.calls) == 0
+	return d.ended
 }
 
 // tell wakes the goroutine.
@@ -200,8 +234,7 @@ func (d *Driver) run() {
 	defer timer.Stop()
 	var list []call
 	for {
-		var closed bool
-		list, closed = d.begin(list)
+		list = d.begin(list)
 		now := d.Now()
 		d.world.Sync(now)
 		for i := range list {
@@ -213,7 +246,7 @@ func (d *Driver) run() {
 		more := d.world.Turn(now)
 		d.end()
 		switch {
-		case closed:
+		case d.finish():
 			return
 		case more:
 			continue

@@ -73,14 +73,6 @@ func settled(t testing.TB, p *pair, goroutines, sockets int) {
 	}
 }
 
-// TestNothingIsLeft: after 500 connections there are as many goroutines and sockets as before.
-func TestNothingIsLeft(t *testing.T) {
-	p := newPair(t, drive, lab.LinkConfig{})
-	g, s := runtime.NumGoroutine(), p.sockets()
-	exchange(t, p, 500)
-	settled(t, p, g, s)
-}
-
 // TestNoGoroutinePerConnection: a hundred open connections, idle and with deadlines, need no goroutine.
 func TestNoGoroutinePerConnection(t *testing.T) {
 	p := newPair(t, drive, lab.LinkConfig{})
@@ -238,16 +230,6 @@ func TestAbortAllEndsTheCalls(t *testing.T) {
 			k.Close()
 		}
 	})
-}
-
-// BenchmarkConnections opens and closes 10,000 connections, and fails if goroutines or sockets are left.
-func BenchmarkConnections(b *testing.B) {
-	for b.Loop() {
-		p := newPair(b, drive, lab.LinkConfig{})
-		g, s := runtime.NumGoroutine(), p.sockets()
-		exchange(b, p, 10_000)
-		settled(b, p, g, s)
-	}
 }
 
 // BenchmarkStream sends a stream of 32 KiB writes between two hosts of one process.

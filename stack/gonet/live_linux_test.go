@@ -1,7 +1,6 @@
 package gonet_test
 
 import (
-	"runtime"
 	"testing"
 
 	"smolsh/stack/lab"
@@ -21,10 +20,7 @@ func startLive(t testing.TB) func(w *lab.World) lab.Runner {
 // TestConnLive runs nettest on the live runner, over a link in memory.
 func TestConnLive(t *testing.T) { testConn(t, startLive(t)) }
 
-// TestNothingIsLeftLive: after 500 connections on the live runner there are as many goroutines and sockets as before.
+// TestNothingIsLeftLive is TestNothingIsLeft on the live runner.
 func TestNothingIsLeftLive(t *testing.T) {
-	p := newPair(t, startLive(t), lab.LinkConfig{})
-	g, s := runtime.NumGoroutine(), p.sockets()
-	exchange(t, p, 500)
-	settled(t, p, g, s)
+	nothingIsLeft(t, newPair(t, startLive(t), lab.LinkConfig{}))
 }

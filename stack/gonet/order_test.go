@@ -35,7 +35,7 @@ func TestOrderOfCalls(t *testing.T) {
 		host := strings.Trim(c, "12")
 		d.post(host, func(clock.Instant) { got = append(got, c) })
 	}
-	list, _ := d.begin(nil)
+	list := d.begin(nil)
 	for _, c := range list {
 		c.fn(0)
 	}

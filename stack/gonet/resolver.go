@@ -38,7 +38,7 @@ func (r *Resolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr,
 }
 
 // LookupNetIP returns the addresses of a name of one network, ip, ip4 or ip6, in the order in which they should be tried (RFC 6724 §6).
-// Errors: *net.DNSError.
+// Errors: *net.DNSError, net.UnknownNetworkError, that of Fail, and one that errors.Is matches with the context's.
 func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	family := 0
 	switch network {

@@ -88,7 +88,7 @@ func (p *plan) execute(capture string) (out outcome, err error) {
 		return out, err
 	}
 	if capture != "" {
-		stop, err := r.l.Capture(capture, nil)
+		stop, err := captureTo(r.l.world, r.l.CaptureTo, capture, nil)
 		if err != nil {
 			return out, err
 		}

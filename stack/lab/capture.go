@@ -2,7 +2,6 @@ package lab
 
 import (
 	"smolsh/phy"
-	"smolsh/phy/capture"
 	"smolsh/stack"
 )
 
@@ -14,7 +13,7 @@ type Chooser interface {
 // captureFile is a running capture: an observer that writes the frames of one or more hosts to a file.
 type captureFile struct {
 	world   *World
-	writer  *capture.Writer
+	writer  phy.CaptureWriter
 	only    Chooser // matches the frames to write; nil for all
 	ifaces  map[*stack.Iface]int
 	several bool             // true for a capture of several hosts, in which a frame has one record
@@ -27,25 +26,15 @@ type captureFile struct {
 	dirty   bool
 }
 
-// Capture writes every frame of every host's interfaces, of hosts yet to be added too, with its verdict
-// as comment, until stop is called: pcapng, or classic pcap when the name ends in .pcap. While it runs
+// CaptureTo writes every frame of every host's interfaces, of hosts yet to be added too, with its verdict
+// as comment, until stop is called. The caller has made the Writer, a capture.Writer as a rule, with World.Epoch. While the capture runs
 // the hosts' frames are of wire size. A frame has one record, the sender's: its octets before the rules of the port that
 // sent it, and as comment the fate of the frame and of its copies at each receiver. A record is written when the last of
 // these is known. Records keep the order in which the frames were sent. A frame from a device has the record of its first
 // receiver. What a host sends to itself shows once, as it arrives.
 // Where only is not nil, the frames that it matches are written and no others.
-// stop closes the file and reports the first error.
-func (l *Lab) Capture(path string, only Chooser) (stop func() error, err error) {
-	cw, err := capture.Create(path, l.world.Epoch)
-	if err != nil {
-		return nil, err
-	}
-	return l.CaptureTo(cw, only)
-}
-
-// CaptureTo captures like Capture, to a Writer that the caller has made with World.Epoch, because opening a file may
-// block. stop closes the Writer.
-func (l *Lab) CaptureTo(cw *capture.Writer, only Chooser) (stop func() error, err error) {
+// stop closes the Writer and reports the first error.
+func (l *Lab) CaptureTo(cw phy.CaptureWriter, only Chooser) (stop func() error, err error) {
 	c := l.world.newCapture(cw, only)
 	c.followFrames()
 	for _, h := range l.hosts {
@@ -55,30 +44,21 @@ func (l *Lab) CaptureTo(cw *capture.Writer, only Chooser) (stop func() error, er
 	return c.stopper(l)
 }
 
-// Capture writes every frame that passes the host's interfaces in either direction, and the host's verdict on it. A
+// CaptureTo writes every frame that passes the host's interfaces in either direction, and the host's verdict on it. A
 // frame shows as the stack saw it: before the rules of the port that sent it, after those of the port that received it.
-func (h *Host) Capture(path string, only Chooser) (stop func() error, err error) {
-	cw, err := capture.Create(path, h.lab.world.Epoch)
-	if err != nil {
-		return nil, err
-	}
-	return h.CaptureTo(cw, only)
-}
-
-// CaptureTo captures the frames of one host, as Lab.CaptureTo does for all hosts.
-func (h *Host) CaptureTo(cw *capture.Writer, only Chooser) (stop func() error, err error) {
+func (h *Host) CaptureTo(cw phy.CaptureWriter, only Chooser) (stop func() error, err error) {
 	c := h.lab.world.newCapture(cw, only)
 	c.add(h)
 	return c.stopper(h.lab)
 }
 
 // CaptureTo captures the frames of every lab of the world to one file, also of labs made later. See Lab.CaptureTo.
-func (w *World) CaptureTo(cw *capture.Writer, only Chooser) (stop func() error, err error) {
+func (w *World) CaptureTo(cw phy.CaptureWriter, only Chooser) (stop func() error, err error) {
 	return w.capture(w.newCapture(cw, only))
 }
 
 // CaptureInto does what CaptureTo does, and leaves cw open when it is stopped: worlds may share a Writer.
-func (w *World) CaptureInto(cw *capture.Writer, only Chooser) (stop func() error, err error) {
+func (w *World) CaptureInto(cw phy.CaptureWriter, only Chooser) (stop func() error, err error) {
 	c := w.newCapture(cw, only)
 	c.shared = true
 	return w.capture(c)
@@ -105,7 +85,7 @@ func (w *World) FlushCaptures() {
 	}
 }
 
-func (w *World) newCapture(cw *capture.Writer, only Chooser) *captureFile {
+func (w *World) newCapture(cw phy.CaptureWriter, only Chooser) *captureFile {
 	c := &captureFile{world: w, writer: cw, only: only, ifaces: map[*stack.Iface]int{}}
 	w.records.captures = append(w.records.captures, c)
 	return c
@@ -117,7 +97,7 @@ func (c *captureFile) stopper(l *Lab) (stop func() error, err error) {
 	stopped := false
 	stop = func() error {
 		if stopped {
-			return capture.ErrClosed
+			return phy.ErrCaptureClosed
 		}
 		stopped = true
 		for _, fn := range c.release {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"smolsh/phy/capture"
+	"smolsh/phy"
 	"smolsh/stack"
 )
 
@@ -21,7 +21,7 @@ const (
 // captureRecord is one frame of a capture of several hosts, until it is written.
 type captureRecord struct {
 	file     *captureFile
-	packet   capture.Packet
+	packet   phy.CapturedPacket
 	outcome  []string // fates of the frame and its copies that are known so far
 	matches  bool     // true if the frame matches the capture's filter
 	complete bool     // true if no copy of the frame is in transit
@@ -84,7 +84,7 @@ func (c *captureFile) recordOf(t *trail) *captureRecord {
 
 // packetOf returns the record of an event without its octets. ok is false if the filter does not match the frame, or the
 // file can't take its interface.
-func (c *captureFile) packetOf(h *Host, ev *stack.PacketEvent) (p capture.Packet, ok bool) {
+func (c *captureFile) packetOf(h *Host, ev *stack.PacketEvent) (p phy.CapturedPacket, ok bool) {
 	if c.only != nil && !c.only.Match(ev.Frame.Bytes(), ev.Iface.Medium()) {
 		return p, false
 	}
@@ -92,7 +92,7 @@ func (c *captureFile) packetOf(h *Host, ev *stack.PacketEvent) (p capture.Packet
 	if !known {
 		i = c.addPort(h.portOf(ev.Iface))
 	}
-	return capture.Packet{
+	return phy.CapturedPacket{
 		Time:     time.Duration(ev.Now),
 		Iface:    i,
 		Outgoing: ev.Dir == stack.TX,
@@ -101,7 +101,7 @@ func (c *captureFile) packetOf(h *Host, ev *stack.PacketEvent) (p capture.Packet
 }
 
 // put writes one packet.
-func (c *captureFile) put(p *capture.Packet) {
+func (c *captureFile) put(p *phy.CapturedPacket) {
 	c.dirty = true
 	c.writer.Write(p) // an error sticks in the writer, and stop reports it
 }

@@ -19,6 +19,15 @@ import (
 	"smolsh/stack/filter"
 )
 
+// captureTo captures to a new file with the method CaptureTo of a host, a lab or a world.
+func captureTo(w *World, start func(cw phy.CaptureWriter, only Chooser) (func() error, error), path string, only Chooser) (stop func() error, err error) {
+	cw, err := capture.Create(path, w.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	return start(cw, only)
+}
+
 // captured returns the records of a capture: interface, direction and comment.
 func captured(t *testing.T, path string) (list []string) {
 	t.Helper()
@@ -67,7 +76,7 @@ func testOneRecordForEachFrame(t *testing.T, v *addressing) {
 	s.sendUDP(ua, "warm", v.at(2, 2000))
 	s.await(ub)
 	path := filepath.Join(t.TempDir(), "x.pcapng")
-	stop, err := s.l.Capture(path, compile(t, "udp"))
+	stop, err := captureTo(s.l.world, s.l.CaptureTo, path, compile(t, "udp"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +139,7 @@ func TestRecordsNeedNoOrderOfArrival(t *testing.T) {
 	s.sendUDP(ua, "warm", "10.0.0.2:2000")
 	s.await(ub)
 	path := filepath.Join(t.TempDir(), "x.pcapng")
-	stop, err := s.l.Capture(path, nil)
+	stop, err := captureTo(s.l.world, s.l.CaptureTo, path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +181,7 @@ func TestRecordsOfASwitch(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "x.pcapng")
-	stop, err := l.Capture(path, compile(t, "arp or icmp"))
+	stop, err := captureTo(l.world, l.CaptureTo, path, compile(t, "arp or icmp"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +213,7 @@ func TestRecordsOfASwitch(t *testing.T) {
 // memory.
 func TestPendingRecordsAreBounded(t *testing.T) {
 	s := newScene(t, 1, LinkConfig{})
-	stop, err := s.l.Capture(filepath.Join(t.TempDir(), "x.pcapng"), nil)
+	stop, err := captureTo(s.l.world, s.l.CaptureTo, filepath.Join(t.TempDir(), "x.pcapng"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +258,7 @@ func TestTsharkSeesNoRepeats(t *testing.T) {
 			}
 		}
 		path := filepath.Join(t.TempDir(), "x.pcapng")
-		stop, err := s.l.Capture(path, nil)
+		stop, err := captureTo(s.l.world, s.l.CaptureTo, path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +288,7 @@ func TestRecordsOfASwitch6(t *testing.T) {
 	}
 	s.settle()
 	path := filepath.Join(t.TempDir(), "x.pcapng")
-	stop, err := s.l.Capture(path, nil)
+	stop, err := captureTo(s.l.world, s.l.CaptureTo, path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -375,7 +375,7 @@ func testCapturesOfEqualSeedsAreEqual(t *testing.T, v *addressing) {
 		s := v.scene(t, seed, LinkConfig{
 			Delay: 5 * time.Millisecond, Jitter: 2 * time.Millisecond, RateBps: 50e6, Loss: 0.03,
 		})
-		stop, err := s.l.Capture(path, nil)
+		stop, err := captureTo(s.l.world, s.l.CaptureTo, path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -567,11 +567,11 @@ func TestStepEndsThoughHostsNeverStop(t *testing.T) {
 func TestCaptureNamesInterfacesAndVerdicts(t *testing.T) {
 	dir := t.TempDir()
 	s := newScene(t, 1, LinkConfig{})
-	stopAll, err := s.l.Capture(filepath.Join(dir, "all.pcapng"), nil)
+	stopAll, err := captureTo(s.l.world, s.l.CaptureTo, filepath.Join(dir, "all.pcapng"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stopB, err := s.b.Capture(filepath.Join(dir, "b.pcapng"), nil)
+	stopB, err := captureTo(s.l.world, s.b.CaptureTo, filepath.Join(dir, "b.pcapng"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func TestVisibleLoop(t *testing.T) {
 func TestLoopIsCapturedOnce(t *testing.T) {
 	s, h := loopHost(t)
 	name := filepath.Join(t.TempDir(), "lo.pcapng")
-	stop, err := h.Capture(name, nil)
+	stop, err := captureTo(h.lab.world, h.CaptureTo, name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -321,7 +321,7 @@ func TestRecordsOfAStation(t *testing.T) {
 	for _, switched := range []bool{false, true} {
 		r := newBareRig(t, switched, StationConfig{Addrs: bareAddrs})
 		path := filepath.Join(t.TempDir(), "x.pcapng")
-		stop, err := r.l.Capture(path, compile(t, "udp"))
+		stop, err := captureTo(r.l.world, r.l.CaptureTo, path, compile(t, "udp"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,6 +35,8 @@ func (crashedError) Error() string { return "the host has crashed" }
 // Crash ends the programs of the host: blocked calls return errors, later calls fail with ErrCrashed, and the context of Go is cancelled.
 // The mode says what becomes of the host's connections. Crash does not wait for the programs. On a crashed host it does nothing.
 func (h *Host) Crash(mode CrashMode) {
+	h.power <- struct{}{}
+	defer func() { <-h.power }()
 	h.l.mu.Lock()
 	again := h.crashed
 	h.crashed = true
@@ -79,9 +81,12 @@ func (h *Host) unmute(silence *fault.Rule) {
 }
 
 // Restart starts a crashed host again. Net is then a new network, and Go may start programs on
-// it. Addresses, routes and links are those of before. On a host that has not crashed it ends the test.
+// it. Addresses, routes and links are those of before. It waits for a Crash that another goroutine has begun. On a host that has not
+// crashed it ends the test.
 func (h *Host) Restart() {
 	h.l.t.Helper()
+	h.power <- struct{}{}
+	defer func() { <-h.power }()
 	h.l.mu.Lock()
 	crashed, silence := h.crashed, h.silence
 	h.silence = nil

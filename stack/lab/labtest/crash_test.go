@@ -101,3 +101,29 @@ func TestEndOfATest(t *testing.T) {
 		t.Errorf("the read returned %v", err)
 	}
 }
+
+// TestRestartDuringCrash: a supervisor that restarts a host as soon as its program's context ends does not lose the host to the crash that
+// is still running.
+func TestRestartDuringCrash(t *testing.T) {
+	for _, mode := range []labtest.CrashMode{labtest.CrashReset, labtest.CrashSilent, labtest.CrashHalfOpen} {
+		t.Run(mode.String(), func(t *testing.T) {
+			labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+				server, client, _ := pair(l, labtest.LinkConfig{Delay: time.Millisecond})
+				down := make(chan struct{})
+				server.Go(func(ctx context.Context, n *gonet.Net) { <-ctx.Done(); close(down) })
+				go server.Crash(mode)
+				<-down
+				server.Restart()
+				serveEcho(t, server)
+				time.Sleep(time.Second)
+				c, err := client.Net().DialTimeout("tcp", "server:7", time.Minute)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := ask(c); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -19,6 +19,8 @@ type Host struct {
 	l    *Lab
 	host *lab.Host
 
+	power chan struct{} // has room for one value, which Crash and Restart keep in it while they run. A mutex would stop the bubble's time
+
 	// l.mu guards the following.
 	net     *gonet.Net
 	ctx     context.Context // of the programs since the last start
@@ -63,7 +65,7 @@ func (h *Host) Net() *gonet.Net {
 }
 
 // Go runs a program of the host in a goroutine of its own. ctx is cancelled when the host crashes and when the test function has returned. fn
-// must then return: Run waits for it.
+// must then return: Run waits for it. On a crashed host ctx has ended already.
 func (h *Host) Go(fn func(ctx context.Context, n *gonet.Net)) {
 	h.l.mu.Lock()
 	ctx, n := h.ctx, h.net

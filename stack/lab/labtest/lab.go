@@ -90,7 +90,7 @@ func (l *Lab) Router(name string, prefixes ...string) *Host {
 // HostWith makes a host with a configuration of stack/lab.
 func (l *Lab) HostWith(cfg lab.HostConfig) *Host {
 	l.t.Helper()
-	h := &Host{l: l}
+	h := &Host{l: l, power: make(chan struct{}, 1)}
 	l.must(func(clock.Instant) (err error) {
 		if h.host, err = l.lab.AddHost(cfg); err == nil {
 			h.startProgram()
@@ -120,7 +120,7 @@ func (l *Lab) Partition(a, b *Host) {
 	l.Do(func(clock.Instant) { l.lab.Partition(a.host, b.host) })
 }
 
-// Isolate partitions each of these hosts from every host that is not one of them.
+// Isolate partitions each of these hosts from every host made so far that is not one of them.
 func (l *Lab) Isolate(hosts ...*Host) {
 	among := map[*lab.Host]bool{}
 	for _, h := range hosts {

@@ -3,7 +3,6 @@
 package live
 
 import (
-	"sync"
 	"time"
 
 	"smolsh/stack/clock"
@@ -32,8 +31,6 @@ type runner struct {
 	start time.Time     // time at which the loop began
 	base  clock.Instant // the world's time at start
 	done  chan struct{} // closed when the loop has ended
-
-	after sync.Mutex // lock whose holder owns the world after the loop has ended
 }
 
 // World returns the world that the loop owns.
@@ -45,18 +42,12 @@ func (r *runner) Virtual() bool { return false }
 // Now returns the time since the world's start. It does not wait for the loop.
 func (r *runner) Now() clock.Instant { return r.base.Add(time.Since(r.start)) }
 
-// Do runs fn on the loop's goroutine and waits for it.
+// Do runs fn on the loop's goroutine and waits for it. After Close, fn runs as after Post.
 func (r *runner) Do(fn func(now clock.Instant)) {
 	c := calls.Get().(*call)
 	c.fn = fn
-	if r.box.post(c) {
-		<-c.done
-	} else {
-		<-r.done
-		r.after.Lock()
-		defer r.after.Unlock()
-		fn(r.world.Now())
-	}
+	r.post(c)
+	<-c.done
 	fail := c.fail
 	c.fn, c.fail = nil, nil
 	calls.Put(c)
@@ -66,15 +57,32 @@ func (r *runner) Do(fn func(now clock.Instant)) {
 }
 
 // Post makes the loop's goroutine run fn, and does not wait. Functions run in the order of the calls. After Close, Post runs fn
-// on the caller's goroutine. A panic of fn is passed to World.OnPanic; if that is not set, the panic ends the program.
+// on the caller's goroutine, or on that of a caller whose function runs at the moment, after that function. A panic of fn is passed to World.OnPanic; if that is not set, the panic ends the program.
 func (r *runner) Post(fn func(now clock.Instant)) {
-	c := &call{fn: fn, done: make(chan struct{}, 1), posted: true}
-	if !r.box.post(c) {
-		r.Do(fn)
+	r.post(&call{fn: fn, done: make(chan struct{}, 1), posted: true})
+}
+
+// post makes the loop run a call. After the loop's end it runs the call here, with those that the call makes.
+func (r *runner) post(c *call) {
+	if r.box.post(c) || !r.box.postLast(c) {
+		return
+	}
+	<-r.done
+	for c := r.box.nextLast(); c != nil; c = r.box.nextLast() {
+		r.serve(c, r.world.Now())
 	}
 }
 
-// postFailed reports the panic of a function that was posted. It is called on the loop's goroutine.
+// serve runs a call and wakes its caller.
+func (r *runner) serve(c *call, now clock.Instant) {
+	c.run(now)
+	if c.posted && c.fail != nil {
+		r.postFailed(c.fail)
+	}
+	c.done <- struct{}{}
+}
+
+// postFailed reports the panic of a function that was posted. The owner of the world calls it.
 func (r *runner) postFailed(fail *crash.Panic) {
 	if r.world.OnPanic == nil {
 		panic(fail)
@@ -110,7 +118,7 @@ func (r *runner) Idle(wake <-chan struct{}) bool {
 	}
 }
 
-// Close ends the loop after the calls in the mailbox have run, and waits for its end. It closes no device.
+// Close ends the loop after the calls in the mailbox, and those that they make, have run, and waits for its end. It closes no device.
 func (r *runner) Close() error {
 	r.box.close()
 	<-r.done

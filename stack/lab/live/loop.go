@@ -55,9 +55,9 @@ func (l *loop) run() {
 		now := l.Now()
 		l.world.Sync(now)
 		moved := l.drain(now)
-		calls, closed := l.serve(now)
+		calls := l.serveCalls(now)
 		more := l.world.Turn(now)
-		if closed {
+		if l.box.finish() {
 			l.world.FlushCaptures()
 			return
 		}
@@ -123,20 +123,15 @@ func (l *loop) relink(now clock.Instant, dev phy.Device) {
 	clear(l.errors)
 }
 
-// serve runs the calls in the mailbox and returns their number. closed is true if the mailbox is closed.
-func (l *loop) serve(now clock.Instant) (calls int, closed bool) {
-	l.taken, closed = l.box.take(l.taken)
-	calls = len(l.taken)
+// serveCalls runs the calls in the mailbox and returns their number.
+func (l *loop) serveCalls(now clock.Instant) (calls int) {
+	l.taken = l.box.take(l.taken)
 	for i, c := range l.taken {
 		l.world.Called()
-		c.run(now)
 		l.taken[i] = nil
-		if c.posted && c.fail != nil {
-			l.postFailed(c.fail)
-		}
-		c.done <- struct{}{}
+		l.serve(c, now)
 	}
-	return calls, closed
+	return len(l.taken)
 }
 
 // look marks each device as readable without a poll, unless it is full, because a read that finds nothing is cheaper

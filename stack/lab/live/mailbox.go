@@ -4,6 +4,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -41,10 +42,12 @@ type mailbox struct {
 
 	news atomic.Bool // true if the list may have a call, or the mailbox was closed
 
-	mu     sync.Mutex
-	list   []*call
-	asleep bool // true while the loop waits for the descriptor
-	closed bool
+	mu      sync.Mutex
+	list    []*call
+	asleep  bool // true while the loop waits for the descriptor
+	closed  bool // true after close
+	ended   bool // true after the loop's last turn
+	running bool // true while a caller runs the list, after the loop's last turn
 }
 
 func newMailbox() (*mailbox, error) {
@@ -55,12 +58,12 @@ func newMailbox() (*mailbox, error) {
 	return &mailbox{fd: fd}, nil
 }
 
-// post adds c to the list, or returns false if the mailbox is closed. The first call wakes a sleeping loop; further
+// post adds c to the list, or returns false if the loop has ended. The first call wakes a sleeping loop; further
 // calls find it awake.
 func (m *mailbox) post(c *call) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed {
+	if m.ended {
 		return false
 	}
 	m.list = append(m.list, c)
@@ -68,7 +71,43 @@ func (m *mailbox) post(c *call) bool {
 	return true
 }
 
-// close refuses further calls and wakes the loop.
+// finish reports whether the loop may end: the mailbox is closed and has no call. The loop runs no call afterwards.
+func (m *mailbox) finish() bool {
+	if !m.news.Load() {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = m.closed && len(m.list) == 0
+	return m.ended
+}
+
+// postLast adds c to the list after the loop has ended, and reports whether the caller must run the list. If another caller runs it,
+// perhaps one whose function posts c, that caller runs c too.
+func (m *mailbox) postLast(c *call) (run bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.list = append(m.list, c)
+	run = !m.running
+	m.running = true
+	return run
+}
+
+// nextLast removes the first call of the list after the loop has ended. It returns nil if there is none, and the caller no longer
+// runs the list.
+func (m *mailbox) nextLast() *call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.list) == 0 {
+		m.running = false
+		return nil
+	}
+	c := m.list[0]
+	m.list = slices.Delete(m.list, 0, 1)
+	return c
+}
+
+// close wakes the loop, which ends when the list is empty.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -108,18 +147,17 @@ func (m *mailbox) empty() {
 	unix.Read(m.fd, counter[:])
 }
 
-// take moves the calls in the list into buf. closed is true if the mailbox is closed. It does not lock while the list
-// is empty.
-func (m *mailbox) take(buf []*call) (list []*call, closed bool) {
+// take moves the calls in the list into buf. It does not lock while the list is empty.
+func (m *mailbox) take(buf []*call) (list []*call) {
 	if !m.news.Load() {
-		return buf[:0], false
+		return buf[:0]
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asleep = false
 	m.news.Store(m.closed) // stays true after close
 	list, m.list = m.list, buf[:0]
-	return list, m.closed
+	return list
 }
 
 // release closes the descriptor, after the loop has ended.

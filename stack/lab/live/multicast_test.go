@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"smolsh/phy/capture"
 	"smolsh/phy/tap/taptest"
 	"smolsh/stack"
 	"smolsh/stack/clock"
@@ -28,8 +29,11 @@ func TestMulticastWithKernel(t *testing.T) {
 	var u *stack.UDPConn
 	var stop func() error
 	r.Do(func(now clock.Instant) {
-		var err error
-		if stop, err = h.Capture(path, nil); err != nil {
+		cw, err := capture.Create(path, r.World().Epoch)
+		if err == nil {
+			stop, err = h.CaptureTo(cw, nil)
+		}
+		if err != nil {
 			t.Error(err)
 		}
 		if u, err = h.BindUDP(netip.AddrPortFrom(netip.Addr{}, group.Port())); err != nil {

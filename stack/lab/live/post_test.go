@@ -32,6 +32,41 @@ func TestPostRunsInOrderAndDoesNotWait(t *testing.T) {
 	if got != nil {
 		t.Error("a function posted after Close did not run")
 	}
+	t.Run("from the last calls", postFromTheLastCalls)
+}
+
+// postFromTheLastCalls checks that a call which posts, in the loop's last turn or after the loop has ended, does not wait for itself.
+func postFromTheLastCalls(t *testing.T) {
+	r := start(t, lab.NewWorld())
+	post := r.(interface{ Post(func(clock.Instant)) }).Post
+	var got []int
+	note := func(k int) func(clock.Instant) { return func(clock.Instant) { got = append(got, k) } }
+	busy, release := make(chan struct{}), make(chan struct{})
+	post(func(clock.Instant) {
+		close(busy)
+		<-release
+		post(note(1))
+	})
+	<-busy
+	closed := make(chan struct{})
+	go func() { r.Close(); close(closed) }()
+	for box := r.(*runner).box; ; {
+		box.mu.Lock()
+		done := box.closed
+		box.mu.Unlock()
+		if done {
+			break
+		}
+	}
+	close(release)
+	<-closed
+	r.Do(func(now clock.Instant) {
+		post(func(now clock.Instant) { note(3)(now); post(note(4)) })
+		note(2)(now)
+	})
+	if !slices.Equal(got, []int{1, 2, 3, 4}) {
+		t.Errorf("ran %v", got)
+	}
 }
 
 // TestPostedPanicIsReported: the panic of a posted function reaches World.OnPanic, and the loop continues.

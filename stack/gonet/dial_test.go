@@ -1,6 +1,7 @@
 package gonet_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -225,6 +226,20 @@ func TestNames(t *testing.T) {
 		var dns *net.DNSError
 		if !errors.As(err, &dns) || !dns.IsNotFound {
 			t.Errorf("nobody: %v", err)
+		}
+		for _, over := range []time.Time{{}, time.Now()} { // the error of package net's resolver, which asks nobody either
+			ctx, cancel := context.WithDeadline(ctx, cmp.Or(over, time.Now().Add(time.Hour)))
+			cancel()
+			_, got := r.LookupNetIP(ctx, "ip", "nobody.example")
+			_, want := (&net.Resolver{PreferGo: true}).LookupNetIP(ctx, "ip", "nobody.example")
+			var gotDNS, wantDNS *net.DNSError
+			if !errors.As(got, &gotDNS) || !errors.As(want, &wantDNS) || !errors.Is(got, ctx.Err()) {
+				t.Fatalf("%v: %v, want %v", ctx.Err(), got, want)
+			}
+			gotDNS.UnwrapErr, wantDNS.UnwrapErr = nil, nil
+			if *gotDNS != *wantDNS {
+				t.Errorf("%v: %+v, want %+v", ctx.Err(), *gotDNS, *wantDNS)
+			}
 		}
 		if names, err := r.LookupAddr(ctx, "10.0.0.2"); err != nil || !slices.Equal(names, []string{"b"}) {
 			t.Errorf("names of 10.0.0.2: %v, %v", names, err)

@@ -38,7 +38,7 @@ func (r *Resolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr,
 }
 
 // LookupNetIP returns the addresses of a name of one network, ip, ip4 or ip6, in the order in which they should be tried (RFC 6724 §6).
-// Errors: *net.DNSError, net.UnknownNetworkError, that of Fail, and one that errors.Is matches with the context's.
+// Errors: *net.DNSError, which errors.Is matches with the context's error if that was the cause; net.UnknownNetworkError; that of Fail.
 func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	family := 0
 	switch network {
@@ -90,8 +90,9 @@ func (r *Resolver) lookup(ctx context.Context, family int, host string) ([]netip
 	if a, err := netip.ParseAddr(host); err == nil {
 		return only([]netip.Addr{a.Unmap()}, family), nil
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, contextError(err)
+	if err := contextError(ctx.Err()); err != nil {
+		_, late := err.(timeoutError)
+		return nil, &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: host, IsTimeout: late, IsTemporary: late}
 	}
 	if err := r.net.failure(); err != nil {
 		return nil, err

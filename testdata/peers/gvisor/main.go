@@ -55,7 +55,7 @@ func main() {
 
 func run(a args) (map[string]float64, error) {
 	if len(os.Args) < 2 {
-		return nil, errors.New("usage: gvisor tap|inside KEY=VALUE...")
+		return nil, errors.New("run it with tap or inside, then KEY=VALUE for each parameter")
 	}
 	switch os.Args[1] {
 	case "tap":

@@ -115,7 +115,8 @@ func (l *Lab) prefixes(texts []string) (list []netip.Prefix) {
 	return list
 }
 
-// Partition stops all frames between two hosts, on a link and through switches, and loses those in transit. Other hosts reach both.
+// Partition stops all frames between two hosts, whatever connects them: a link, switches, or routers, which carry no packet from an address
+// of one to an address of the other. Frames in transit are lost. Other hosts reach both, unless they are routed over a link between the two.
 func (l *Lab) Partition(a, b *Host) {
 	l.Do(func(clock.Instant) { l.lab.Partition(a.host, b.host) })
 }

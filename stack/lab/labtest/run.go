@@ -1,6 +1,7 @@
 package labtest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -27,6 +28,11 @@ func Run(t *testing.T, fn func(t *testing.T, l *Lab)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	flag.Visit(func(f *flag.Flag) {
+		if f.Name == "lab.seed" {
+			t.Fatalf("-lab.seed=%d and -lab.seeds=%s exclude each other", *seedFlag, *seedsFlag)
+		}
+	})
 	name := t.Name()
 	for seed := first; ; seed++ {
 		passed := t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { runSeed(t, name, seed, fn) })
@@ -134,6 +140,7 @@ func (l *Lab) end() {
 	failed := l.t.Failed() || !l.returned && !l.t.Skipped()
 	var report string
 	l.Do(func(clock.Instant) {
+		l.checkKeep()
 		report = l.report(why)
 		if err := l.stopCapture(); err != nil {
 			l.t.Errorf("capture %s: %v", l.captured, err)

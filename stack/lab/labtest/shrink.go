@@ -51,6 +51,27 @@ func (l *Lab) state(set *fault.Set, r *Rule) []*fault.Planned {
 	return list
 }
 
+// checkKeep fails a test that has passed if the flag -lab.keep names what the run did not have, since the run then shows nothing about these
+// faults. In a process that shrinks a run, fewer faults may well end others. The caller is the owner.
+func (l *Lab) checkKeep() {
+	if os.Getenv(shrinkingEnv) != "" || !l.returned || l.t.Failed() {
+		return
+	}
+	for _, k := range l.plan.Unmatched(l.planned) {
+		switch {
+		case k.Number > l.faults:
+			l.t.Errorf("-lab.keep=%v: the run has no fault %d: the last one is %d", k, k.Number, l.faults)
+		case k.Frames[0] == nil && k.Frames[1] == nil:
+			l.t.Errorf("-lab.keep=%v: fault %d of the run does not do that", k, k.Number)
+		default:
+			l.t.Errorf("-lab.keep=%v: the fault met no such frames", k)
+		}
+	}
+}
+
+// shrinkingEnv is set in the processes that repeat a failing run with fewer faults.
+const shrinkingEnv = "LABTEST_SHRINKING"
+
 // hits returns every hit of the run's faults.
 func (l *Lab) hits() (list []hit) {
 	for _, p := range l.planned {
@@ -149,7 +170,7 @@ func (l *Lab) failsWith(ctx context.Context, keep string) bool {
 	})
 	args = append(args, seedArg(l.seed), "-lab.keep="+keep, "-lab.watchdog="+watchdogFlag.String())
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "TMP="+dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "TMP="+dir, shrinkingEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	return err != nil && ctx.Err() == nil && strings.Contains(string(out), "--- FAIL: ")
 }

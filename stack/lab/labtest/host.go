@@ -2,8 +2,8 @@ package labtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"time"
@@ -30,8 +30,14 @@ type Host struct {
 	ahead   time.Duration // of the host's clock
 }
 
+// endedError is the error of calls that Run has ended. errors.Is matches it with net.ErrClosed, so that servers return as after their own Close.
+type endedError string
+
+func (e endedError) Error() string      { return string(e) }
+func (endedError) Is(target error) bool { return target == net.ErrClosed }
+
 // errEnded is the error of calls after the end of the test function.
-var errEnded = errors.New("the test has ended")
+const errEnded = endedError("the test has ended")
 
 // startProgram gives the host a network and a context for its programs.
 func (h *Host) startProgram() {

@@ -2,10 +2,8 @@ package labtest
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"smolsh/phy/fault"
@@ -68,23 +66,6 @@ func (h *Host) Net() *gonet.Net {
 	h.l.mu.Lock()
 	defer h.l.mu.Unlock()
 	return h.net
-}
-
-// Go runs a program of the host in a goroutine of its own. ctx is cancelled when the host crashes and when the test function has returned. fn
-// must then return: Run waits for it. On a crashed host ctx has ended already.
-func (h *Host) Go(fn func(ctx context.Context, n *gonet.Net)) {
-	h.l.mu.Lock()
-	ctx, n := h.ctx, h.net
-	h.l.mu.Unlock()
-	h.l.programs.Go(func() {
-		defer func() {
-			if v := recover(); v != nil { // it ends the process, so this is the only report
-				fmt.Fprintf(os.Stderr, "labtest: a program of host %s panicked with seed %d\nrepeat: %s\n", h.Name(), h.l.seed, repeatCommand(h.l.name, h.l.seed))
-				panic(v)
-			}
-		}()
-		fn(ctx, n)
-	})
 }
 
 // Now returns the time of the host's clock. It is that of package time until SetClock.

@@ -78,9 +78,17 @@ func init() {
 			server, _, _ := connected(t, l)
 			server.Go(func(context.Context, *gonet.Net) { <-make(chan int) })
 		},
+		"many": func(t *testing.T, l *labtest.Lab) {
+			server, _, _ := pair(l, labtest.LinkConfig{})
+			for range 60 {
+				if _, err := server.Net().ListenPacket("udp", ":0"); err != nil {
+					t.Error(err)
+				}
+			}
+			t.Error("many sockets")
+		},
 		"leak":  func(t *testing.T, l *labtest.Lab) { connected(t, l); go func() { <-make(chan int) }() },
 		"plain": func(t *testing.T, l *labtest.Lab) { connected(t, l); go panicsHere(); time.Sleep(time.Second) },
-		"skip":  func(t *testing.T, l *labtest.Lab) { connected(t, l); t.Skip("skipped") },
 	} {
 		failures[name] = fn
 	}
@@ -153,6 +161,7 @@ func TestFailureOutput(t *testing.T) {
 		{"spinner", "-lab.watchdog=300ms", 3, []string{"The test function has returned", `of host server has not returned .* at ends_test.go:\d+\n`}},
 		{"waiter", "", 3, []string{"programs go on 24h0m0s", `of host server has not returned .* at ends_test.go:\d+\n`}},
 		{"leak", "", 3, []string{"a goroutine that the test has begun waits for ever, after the end of the test", "CloseIdleConnections"}},
+		{"many", "", 0, []string{"many sockets", `\n *and 10 more\n`}},
 		{"plain", "", -1, []string{`labels:\{"?labtest"?: "TestFailing seed 7"\}`}},
 	} {
 		for _, v := range []string{"-test.v=true", "-test.v=false"} {

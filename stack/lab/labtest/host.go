@@ -2,6 +2,7 @@ package labtest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -108,5 +109,10 @@ func (h *Host) Route(prefix, via string) {
 	if err != nil {
 		h.l.t.Fatal(err)
 	}
-	h.l.must(func(clock.Instant) error { return h.host.AddRoute(dst, gw, nil) })
+	h.l.must(func(clock.Instant) error {
+		if err := h.host.AddRoute(dst, gw, nil); err != nil {
+			return fmt.Errorf("labtest: route of %s to %v by %v: %w (the router must be in a prefix of one of the host's links, which are made first)", h.Name(), dst, gw, err)
+		}
+		return nil
+	})
 }

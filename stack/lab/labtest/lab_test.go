@@ -262,3 +262,20 @@ func TestRoutedPartition(t *testing.T) {
 		}
 	})
 }
+
+// TestLongSleep: a test may sleep for longer than -lab.within while connections are kept alive and calls wait, and a deadline may be as late.
+func TestLongSleep(t *testing.T) {
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client, _ := pair(l, labtest.LinkConfig{})
+		serveEcho(t, server)
+		c := dial(t, client)
+		time.Sleep(3 * 24 * time.Hour)
+		c.SetReadDeadline(time.Now().Add(23 * time.Hour))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+		if err := ask(c); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -23,6 +23,10 @@ func init() {
 	}
 }
 
+func init() {
+	failures["gateway first"] = func(t *testing.T, l *labtest.Lab) { l.Host("a", "10.0.0.1/24").Gateway("10.0.0.254") }
+}
+
 // TestMisuse: what has no meaning ends the test, with its reason.
 func TestMisuse(t *testing.T) {
 	for _, c := range []struct{ failure, flags, want string }{
@@ -30,6 +34,7 @@ func TestMisuse(t *testing.T) {
 		{"negative", "-lab.seed=1", "Delay -1s is negative"},
 		{"zeroth", "-lab.seed=1", "Nth counts frames from 1"},
 		{"two configurations", "-lab.seed=1", "one configuration for both directions, and got 2"},
+		{"gateway first", "-lab.seed=1", "route of a to 0.0.0.0/0 by 10.0.0.254"},
 		{"error", "-lab.seed=2 -lab.seeds=1..2", "-lab.seed=2 and -lab.seeds=1..2 exclude each other"},
 		{"seventh", "-lab.keep=3.loss", "-lab.keep=3.loss: the run has no fault 3: the last one is 1"},
 		{"seventh", "-lab.keep=1.corrupt", "-lab.keep=1.corrupt: fault 1 of the run does not do that"},

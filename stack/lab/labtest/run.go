@@ -85,7 +85,7 @@ func (l *Lab) deadlock() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.told.Load() && len(l.running) == 0 {
-		return "a goroutine that the test has begun waits for ever, after the end of the test (of an http.Client, it lacks CloseIdleConnections)"
+		return "a goroutine that the test has begun waits for ever, after the end of the test (an http.Client needs CloseIdleConnections)"
 	}
 	return "every goroutine waits for ever"
 }

@@ -114,9 +114,9 @@ var plannedEffects = []plannedEffect{
 	{"jitter", false, func(r *Rule) bool { return r.Jitter > 0 }, func(to, from *Rule) { to.Jitter, to.Limit = from.Jitter, from.Limit }, nil},
 }
 
-// dropsOnly reports whether a rule drops every frame that it chooses, because it has no effect and not Pass.
+// dropsOnly reports whether a rule drops every frame that it chooses, because it has a choice, no effect and not Pass.
 func dropsOnly(r *Rule) bool {
-	return !r.Pass && r.MaxSize == 0 && r.Bucket == 0 && r.Loss == 0 && r.Burst == (GilbertElliott{}) && r.Corrupt == 0 &&
+	return !r.Pass && r.hasChoice() && r.MaxSize == 0 && r.Bucket == 0 && r.Loss == 0 && r.Burst == (GilbertElliott{}) && r.Corrupt == 0 &&
 		r.Duplicate == 0 && r.RateBps == 0 && r.Reorder == 0 && r.Delay == 0 && r.Jitter == 0
 }
 
@@ -209,6 +209,42 @@ func (p *Planned) recordHit() {
 		p.Frames[p.last[1]] = append(p.Frames[p.last[1]], p.last[0])
 	}
 	p.hits, p.last = p.Rule.Hits, [2]int{}
+}
+
+// Unmatched returns the plan's selections that name nothing in a run whose faults Split has made into list: an effect that no fault has, or
+// frames that no fault has seen. The Frames of a result are only those without a match.
+func (p *Plan) Unmatched(list []*Planned) (missing []Selection) {
+	if p == nil {
+		return nil
+	}
+	for _, k := range p.Kept {
+		var seen [2]int // matches of the effect, by direction
+		stated := false
+		for _, one := range list {
+			if one.Number == k.Number && (one.Effect == k.Effect || k.Effect == "") {
+				stated = true
+				for i, n := range one.seen {
+					seen[i] = max(seen[i], n)
+				}
+			}
+		}
+		if !stated {
+			missing = append(missing, k)
+			continue
+		}
+		left := Selection{Number: k.Number, Effect: k.Effect}
+		for i, frames := range k.Frames {
+			for _, n := range frames {
+				if n > seen[i] {
+					left.Frames[i] = append(left.Frames[i], n)
+				}
+			}
+		}
+		if left.single() {
+			missing = append(missing, left)
+		}
+	}
+	return missing
 }
 
 // Result returns the report of the effect so far.

@@ -107,3 +107,48 @@ func TestPlanSplits(t *testing.T) {
 		t.Errorf("report %+v", r)
 	}
 }
+
+// TestPlanKeepsWhatARuleDoes: of a rule without effects, Split makes one that drops if it chooses frames, and none if it passes all.
+func TestPlanKeepsWhatARuleDoes(t *testing.T) {
+	all := &Plan{All: true}
+	for _, c := range []struct {
+		rule Rule
+		want int
+	}{{Rule{}, 0}, {Rule{Dir: TX}, 0}, {Rule{Every: 1}, 1}, {Rule{Every: 1, Pass: true}, 0}, {Rule{Nth: []int{1}}, 1}, {Rule{Loss: 1}, 1}} {
+		if list := all.Split(1, &c.rule); len(list) != c.want {
+			t.Errorf("%+v: %d rules, want %d", c.rule, len(list), c.want)
+		}
+	}
+}
+
+// TestPlanUnmatched: selections of faults, effects and frames that a run does not have are reported.
+func TestPlanUnmatched(t *testing.T) {
+	plan := &Plan{}
+	for _, text := range []string{"1.loss:tx:1,9", "1.loss:rx:1", "1.corrupt", "2.loss:rx:1", "3", "1"} {
+		k, err := ParseSelection(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan.Kept = []Selection{k}
+		list := plan.Split(1, &Rule{Loss: 0.5})
+		s := NewSet(rand.New(rand.NewPCG(1, 2)))
+		for _, p := range list {
+			s.Add(p.Rule)
+		}
+		for range 3 {
+			f := phy.NewFrame(phy.FrameSize)
+			f.Set([]byte{1, 2, 3})
+			s.Apply(0, TX, phy.MediumIP, f)
+		}
+		want := map[string]string{"1.loss:tx:1,9": "[1.loss:tx:9]", "1": "[]"}[text]
+		if want == "" {
+			want = "[" + text + "]"
+		}
+		if got := fmt.Sprint(plan.Unmatched(list)); got != want {
+			t.Errorf("%s: unmatched %s, want %s", text, got, want)
+		}
+	}
+	if got := (&Plan{All: true}).Unmatched(nil); got != nil {
+		t.Errorf("%v", got)
+	}
+}

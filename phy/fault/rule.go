@@ -21,8 +21,8 @@ const (
 // String returns "both", "rx" or "tx".
 func (d Dir) String() string { return [...]string{"both", "rx", "tx"}[d%3] }
 
-// Rule is one fault: it chooses frames and applies effects to them. A rule that chooses frames and sets no effect drops
-// them. The fields must not change while the rule is in a Set; see Change.
+// Rule is one fault: it chooses frames and applies effects to them. A rule that chooses frames, by Match, MatchWay, Nth or
+// Every, and sets no effect drops them; a rule without choice and effect passes all. The fields must not change while the rule is in a Set; see Change.
 type Rule struct {
 	Name string
 	Dir  Dir
@@ -40,7 +40,8 @@ type Rule struct {
 	// apply. Probabilities are 0 to 1. A frame that passes size, bucket, losses and limit is sent at the rate, and is
 	// then delayed.
 
-	// Loss is the probability that a frame is dropped (drop.FaultLoss). Corrupt is the probability that one octet is
+	// Loss is the probability that a frame is dropped (drop.FaultLoss). If a test varies it down to 0 in a rule that also
+	// chooses frames, the rule needs Pass: a Loss of 0 is no effect, and without any effect the rule drops. Corrupt is the probability that one octet is
 	// changed to another value. Duplicate is the probability that a copy follows the frame. Reorder is the probability
 	// that the frame is delayed for Hold, so that later frames overtake it.
 	Loss, Corrupt, Duplicate, Reorder float64

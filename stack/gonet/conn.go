@@ -175,9 +175,9 @@ func (c *TCPConn) mayWrite() error {
 func (c *TCPConn) endWrite() error {
 	err := c.err
 	if c.err = nil; err == nil {
-		return os.NewSyscallError("write", syscall.EPIPE)
+		return c.net.endError(os.NewSyscallError("write", syscall.EPIPE))
 	}
-	return sysError("write", err)
+	return c.net.endError(sysError("write", err))
 }
 
 // ReadFrom sends what r has, up to its end, and returns the number of octets. The stack takes
@@ -281,7 +281,7 @@ func (c *TCPConn) shutdown(h *half) error {
 		return net.ErrClosed
 	case c.ended:
 		c.mu.Unlock()
-		return os.NewSyscallError("shutdown", syscall.ENOTCONN)
+		return c.net.endError(os.NewSyscallError("shutdown", syscall.ENOTCONN))
 	}
 	h.shut = true
 	if h == &c.out {

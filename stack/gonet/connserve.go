@@ -108,7 +108,7 @@ func (c *TCPConn) notice() {
 	}
 	if d := c.dial; d != nil && d.done != nil {
 		if state == tcp.Closed {
-			c.dialled(sysError("connect", dialError(c.sock.Err())))
+			c.dialled(c.net.endError(sysError("connect", dialError(c.sock.Err()))))
 		} else {
 			c.dialled(nil)
 		}
@@ -164,9 +164,9 @@ func (c *TCPConn) serveReads(now clock.Instant) {
 func (c *TCPConn) endRead() error {
 	err := c.err
 	if c.err = nil; err == nil {
-		return io.EOF
+		return c.net.endError(io.EOF)
 	}
-	return sysError("read", err)
+	return c.net.endError(sysError("read", err))
 }
 
 // serveWrites moves octets of Write to the send buffer.

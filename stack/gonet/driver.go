@@ -24,6 +24,8 @@ type Driver struct {
 
 	settle func() // called before each turn; nil if the Driver does not run in steps
 
+	owned sync.Mutex // held during a turn
+
 	mu      sync.Mutex
 	calls   []call
 	closed  bool     // true after Close
@@ -93,6 +95,8 @@ func (d *Driver) post(host string, fn func(now clock.Instant)) {
 
 // runRest runs the calls that were made after the goroutine's last turn, and those that they make. Meanwhile the caller owns the world.
 func (d *Driver) runRest() {
+	d.owned.Lock()
+	defer d.owned.Unlock()
 	d.mu.Lock()
 	defer func() {
 		d.running = false
@@ -235,16 +239,7 @@ func (d *Driver) run() {
 	var list []call
 	for {
 		list = d.begin(list)
-		now := d.Now()
-		d.world.Sync(now)
-		for i := range list {
-			fn := list[i].fn
-			list[i].fn = nil
-			d.world.Called()
-			d.call(fn, now)
-		}
-		more := d.world.Turn(now)
-		d.end()
+		more, next := d.turn(list)
 		switch {
 		case d.finish():
 			return
@@ -252,7 +247,7 @@ func (d *Driver) run() {
 			continue
 		}
 		var due <-chan time.Time
-		if next := d.world.Wake(); next != clock.Never {
+		if next != clock.Never {
 			timer.Reset(max(0, next.Sub(d.Now())))
 			due = timer.C
 		}
@@ -261,4 +256,32 @@ func (d *Driver) run() {
 		case <-due:
 		}
 	}
+}
+
+// turn runs the calls of one turn, and what is due in the world. It reports whether more is due already, and when the next turn is due.
+func (d *Driver) turn(list []call) (more bool, next clock.Instant) {
+	d.owned.Lock()
+	defer d.owned.Unlock()
+	now := d.Now()
+	d.world.Sync(now)
+	for i := range list {
+		fn := list[i].fn
+		list[i].fn = nil
+		d.world.Called()
+		d.call(fn, now)
+	}
+	more = d.world.Turn(now)
+	d.end()
+	return more, d.world.Wake()
+}
+
+// Inspect runs fn on the caller's goroutine, if no turn is running, and delays the next turn until fn returns. Otherwise it returns false at once.
+// It is for the last report of a program in which Do might wait for ever, and may be called outside the Driver's bubble.
+func (d *Driver) Inspect(fn func(now clock.Instant)) bool {
+	if !d.owned.TryLock() {
+		return false
+	}
+	defer d.owned.Unlock()
+	fn(d.world.Now())
+	return true
 }

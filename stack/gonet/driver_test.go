@@ -121,3 +121,25 @@ func TestPanicOfACall(t *testing.T) {
 	c.Close()
 	s.Close()
 }
+
+// TestInspect: Inspect looks at the world between turns, and does not wait for a turn that is running.
+func TestInspect(t *testing.T) {
+	d := gonet.Drive(lab.NewWorld())
+	looked := false
+	look := func(now clock.Instant) { looked = now == d.World().Now() }
+	d.Do(func(clock.Instant) {
+		if d.Inspect(look) || looked {
+			t.Error("Inspect looked during a turn")
+		}
+	})
+	for !d.Inspect(look) { // the turn of Do may still run
+		time.Sleep(time.Millisecond)
+	}
+	if !looked {
+		t.Error("Inspect has not looked")
+	}
+	looked = false
+	if d.Close(); !d.Inspect(look) || !looked {
+		t.Error("Inspect has not looked after Close")
+	}
+}

@@ -29,6 +29,7 @@ type TCPListener struct {
 	accepts  requests
 	deadline deadline
 	closed   bool
+	gone     error // the error of calls after the host has ended the listener and Net.Fail was called; nil for net.ErrClosed
 }
 
 var _ net.Listener = (*TCPListener)(nil)
@@ -91,8 +92,8 @@ func (l *TCPListener) serve(now clock.Instant) {
 		return
 	}
 	if l.sock.Closed() { // by the host itself, whose owner has closed all sockets
-		l.closed = true
-		l.accepts.finishAll(net.ErrClosed)
+		l.closed, l.gone = true, l.net.failure()
+		l.accepts.finishAll(l.closedError())
 		return
 	}
 	for len(l.accepts.list) > 0 {
@@ -109,6 +110,14 @@ func (l *TCPListener) serve(now clock.Instant) {
 		l.accepts.list[0].value = c
 		l.accepts.finish(nil)
 	}
+}
+
+// closedError returns the error of a call after the end of the listener. The caller holds the lock.
+func (l *TCPListener) closedError() error {
+	if l.gone != nil {
+		return l.gone
+	}
+	return net.ErrClosed
 }
 
 // Accept waits for a connection, and returns a *TCPConn.
@@ -133,8 +142,8 @@ func (l *TCPListener) accept() (*TCPConn, error) {
 	l.mu.Lock()
 	switch {
 	case l.closed:
-		l.mu.Unlock()
-		return nil, net.ErrClosed
+		defer l.mu.Unlock()
+		return nil, l.closedError()
 	case l.deadline.expired:
 		l.mu.Unlock()
 		return nil, os.ErrDeadlineExceeded
@@ -166,8 +175,8 @@ func (l *TCPListener) Addr() net.Addr { return l.addr }
 func (l *TCPListener) Close() error {
 	l.mu.Lock()
 	if l.closed {
-		l.mu.Unlock()
-		return l.opError("close", net.ErrClosed)
+		defer l.mu.Unlock()
+		return l.opError("close", l.closedError())
 	}
 	l.closed = true
 	l.deadline.set(time.Time{}, nil, nil)
@@ -182,7 +191,7 @@ func (l *TCPListener) SetDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return net.ErrClosed // bare, as in package net
+		return l.closedError() // bare, as in package net
 	}
 	l.deadline.set(t, &l.mu, func() { l.accepts.finishAll(os.ErrDeadlineExceeded) })
 	return nil

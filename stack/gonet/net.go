@@ -63,7 +63,8 @@ func New(runner lab.Runner, host *lab.Host, opts ...Option) *Net {
 type failedWith struct{ err error }
 
 // Fail makes every later dial, listen and lookup fail with err, as if the program that uses n had no host any more. Open sockets
-// stay; the owner of the host may end them (stack.Host.AbortAll). Another Net on the same host is not affected.
+// stay; the owner of the host may end them (stack.Host.AbortAll), and then their calls fail with err too, except those after the program's own
+// Close. Another Net on the same host is not affected.
 func (n *Net) Fail(err error) { n.failed.Store(&failedWith{err}) }
 
 // failure returns the error of Fail, nil before it was called.
@@ -72,6 +73,14 @@ func (n *Net) failure() error {
 		return f.err
 	}
 	return nil
+}
+
+// endError returns the error of a socket's call after the owner has ended the socket: that of Fail, or else err.
+func (n *Net) endError(err error) error {
+	if f := n.failure(); f != nil {
+		return f
+	}
+	return err
 }
 
 // wake runs fn, which lets a caller continue.

@@ -46,6 +46,7 @@ type UDPConn struct {
 	err     error
 	errTo   netip.AddrPort // destination whose datagram caused err, if the socket is not connected
 	closed  bool
+	gone    error // the error of calls after the host has ended the socket and Net.Fail was called; nil for net.ErrClosed
 }
 
 // datagram is one that was written and not sent.
@@ -145,7 +146,18 @@ func (u *UDPConn) lost() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.left = true
+	if !u.closed {
+		u.gone = u.net.failure()
+	}
 	u.close()
+}
+
+// closedError returns the error of a call after the end of the socket. The caller holds the lock.
+func (u *UDPConn) closedError() error {
+	if u.gone != nil {
+		return u.gone
+	}
+	return net.ErrClosed
 }
 
 // close ends the blocked calls. The caller holds the lock.
@@ -153,7 +165,7 @@ func (u *UDPConn) close() {
 	u.closed = true
 	for _, h := range [...]*half{&u.in, &u.out} {
 		h.deadline.set(time.Time{}, nil, nil)
-		h.finishAll(net.ErrClosed)
+		h.finishAll(u.closedError())
 	}
 }
 
@@ -192,8 +204,8 @@ func (u *UDPConn) receive(p []byte) (int, netip.AddrPort, error) {
 	u.mu.Lock()
 	switch {
 	case u.closed:
-		u.mu.Unlock()
-		return 0, netip.AddrPort{}, net.ErrClosed
+		defer u.mu.Unlock()
+		return 0, netip.AddrPort{}, u.closedError()
 	case u.in.deadline.expired:
 		u.mu.Unlock()
 		return 0, netip.AddrPort{}, os.ErrDeadlineExceeded
@@ -220,7 +232,7 @@ func (u *UDPConn) send(p []byte, to netip.AddrPort) (int, error) {
 	var err error
 	switch {
 	case u.closed:
-		err = net.ErrClosed
+		err = u.closedError()
 	case u.out.deadline.expired:
 		err = os.ErrDeadlineExceeded
 	case u.err != nil && (u.peer.IsValid() || u.errTo == to):
@@ -274,8 +286,8 @@ func (u *UDPConn) opError(op string, err error, to net.Addr) error {
 func (u *UDPConn) Close() error {
 	u.mu.Lock()
 	if u.closed {
-		u.mu.Unlock()
-		return u.opError("close", net.ErrClosed, u.RemoteAddr())
+		defer u.mu.Unlock()
+		return u.opError("close", u.closedError(), u.RemoteAddr())
 	}
 	u.close()
 	u.mu.Unlock()
@@ -296,7 +308,7 @@ func (u *UDPConn) setDeadline(t time.Time, halves ...*half) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {
-		return &net.OpError{Op: "set", Net: u.network, Addr: u.local, Err: net.ErrClosed}
+		return &net.OpError{Op: "set", Net: u.network, Addr: u.local, Err: u.closedError()}
 	}
 	for _, h := range halves {
 		h.deadline.set(t, &u.mu, func() { h.finishAll(os.ErrDeadlineExceeded) })

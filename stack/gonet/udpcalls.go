@@ -14,7 +14,7 @@ func (u *UDPConn) Read(p []byte) (int, error) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		if u.closed {
-			return 0, u.opError("read", net.ErrClosed, u.RemoteAddr())
+			return 0, u.opError("read", u.closedError(), u.RemoteAddr())
 		}
 		return 0, nil
 	}

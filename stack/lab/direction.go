@@ -87,7 +87,7 @@ func (l *direction) decideFate(now clock.Instant, f *phy.Frame) (v fate) {
 	}
 	l.stats.In++
 	l.stats.Octets += uint64(f.Len())
-	if v.Drop = l.link.broken(); v.Drop != drop.None {
+	if v.Drop = l.link.refuses(f.Bytes()); v.Drop != drop.None {
 		return v
 	}
 	switch {
@@ -246,7 +246,7 @@ func (l *direction) receiver() string {
 // arrive hands the frame to the port or switch at the far end.
 func (l *direction) arrive(now clock.Instant, f *phy.Frame) {
 	l.stats.InFlight--
-	if why := l.link.broken(); why != drop.None {
+	if why := l.link.refuses(f.Bytes()); why != drop.None {
 		l.drop(f, why)
 		return
 	}

@@ -187,3 +187,14 @@ func (k *Link) broken() drop.Reason {
 	}
 	return drop.None
 }
+
+// refuses returns why the link does not carry a frame, drop.None if it does.
+func (k *Link) refuses(frame []byte) drop.Reason {
+	if why := k.broken(); why != drop.None {
+		return why
+	}
+	if k.lab.cutsPacket(frame) {
+		return drop.Partitioned
+	}
+	return drop.None
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"smolsh/phy"
+	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/drop"
 	"smolsh/stack/wire"
@@ -147,6 +148,7 @@ func TestSwitchPartition(t *testing.T) {
 	w, s, ends := bareSwitch(t, 3)
 	l := s.lab
 	a, b := s.ports[0].host, s.ports[1].host
+	a.Host, b.Host = stack.New(stack.Config{}), stack.New(stack.Config{})
 	put := func(port int, dst, src wire.HardwareAddr) []int {
 		l.links[port].ab.accept(w.now, w.etherFrame(dst, src))
 		return counts(w, ends)

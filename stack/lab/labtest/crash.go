@@ -25,14 +25,15 @@ const (
 // String returns the mode's name.
 func (m CrashMode) String() string { return [...]string{"reset", "silent", "half-open"}[m%3] }
 
-// ErrCrashed is the error of calls of programs whose host has crashed, and the cause of their context's end.
+// ErrCrashed is the error of calls of programs whose host has crashed, also on sockets that they had open, and the cause of their context's
+// end. It is not net.ErrClosed.
 var ErrCrashed error = crashedError{}
 
 type crashedError struct{}
 
 func (crashedError) Error() string { return "the host has crashed" }
 
-// Crash ends the programs of the host: blocked calls return errors, later calls fail with ErrCrashed, and the context of Go is cancelled.
+// Crash ends the programs of the host: blocked and later calls fail with ErrCrashed, and the context of Go is cancelled.
 // The mode says what becomes of the host's connections. Crash does not wait for the programs. On a crashed host it does nothing.
 func (h *Host) Crash(mode CrashMode) {
 	h.power <- struct{}{}

@@ -3,7 +3,7 @@ package labtest_test
 import (
 	"context"
 	"errors"
-	"io"
+	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -97,7 +97,7 @@ func TestEndOfATest(t *testing.T) {
 		client.Go(func(ctx context.Context, n *gonet.Net) { <-ctx.Done() })
 		l.Wait()
 	})
-	if err == nil || err == io.EOF {
+	if !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the read returned %v", err)
 	}
 }
@@ -125,5 +125,68 @@ func TestRestartDuringCrash(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestCrashedSockets: the calls on sockets that a crashed host's programs had open fail with ErrCrashed, blocked and later ones, and also after
+// the restart. Their own Close before the crash remains net.ErrClosed.
+func TestCrashedSockets(t *testing.T) {
+	for _, mode := range []labtest.CrashMode{labtest.CrashReset, labtest.CrashSilent, labtest.CrashHalfOpen} {
+		t.Run(mode.String(), func(t *testing.T) {
+			labtest.Run(t, func(t *testing.T, l *labtest.Lab) { testCrashedSockets(t, l, mode) })
+		})
+	}
+}
+
+func testCrashedSockets(t *testing.T, l *labtest.Lab, mode labtest.CrashMode) {
+	server, client, _ := pair(l, labtest.LinkConfig{Delay: time.Millisecond})
+	serveEcho(t, server)
+	n := client.Net()
+	idle, closed := dial(t, client), dial(t, client)
+	closed.Close()
+	listener, err := n.Listen("tcp", ":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets, err := n.ListenPacket("udp", ":53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1)
+	calls := map[string]func() error{
+		"read":      func() error { _, err := idle.Read(buf); return err },
+		"accept":    func() error { _, err := listener.Accept(); return err },
+		"read from": func() error { _, _, err := packets.ReadFrom(buf); return err },
+		"dial":      func() error { _, err := n.Dial("tcp", "10.0.0.99:1"); return err },
+	}
+	for name, call := range calls {
+		client.Go(func(context.Context, *gonet.Net) {
+			if err := call(); !errors.Is(err, labtest.ErrCrashed) || errors.Is(err, net.ErrClosed) {
+				t.Errorf("blocked %s: %v", name, err)
+			}
+		})
+	}
+	l.Wait()
+	client.Crash(mode)
+	l.Wait()
+	calls["write"] = func() error { _, err := idle.Write(buf); return err }
+	calls["write to"] = func() error {
+		_, err := packets.WriteTo(buf, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1})
+		return err
+	}
+	for _, when := range []string{"crashed", "restarted"} {
+		for range 2 {
+			for name, call := range calls {
+				if err := call(); !errors.Is(err, labtest.ErrCrashed) || errors.Is(err, net.ErrClosed) {
+					t.Errorf("%s, %s: %v", when, name, err)
+				}
+			}
+		}
+		if _, err := closed.Read(buf); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s, closed before: %v", when, err)
+		}
+		if when == "crashed" {
+			client.Restart()
+		}
 	}
 }

@@ -17,10 +17,14 @@
 // says what repeats and what does not.
 //
 // A test that fails prints its seed, the command that repeats the run, and every host's sockets, and keeps a capture of the
-// first 256 MiB of frames.
+// first 256 MiB of frames. So does one that ends by a panic of the test function or of a program of Host.Go, by a deadlock, or by the watchdog; it
+// prints to standard error. A panic of a goroutine that the test began itself ends the program at once.
 // Flags of the test program: -lab.seed=N, -lab.seeds=A..B (one run for each seed, until one fails), -lab.capture=DIR (keeps the capture of
 // every run), -lab.shrink=DURATION (runs a failing test again, with fewer of the frames that faults have hit, and prints the fewest with which it
-// still fails), -lab.keep=FAULTS (keeps only those), -lab.watchdog=DURATION.
+// still fails), -lab.keep=FAULTS (keeps only those), -lab.within=DURATION, -lab.watchdog=DURATION.
+//
+// A run hangs if its program makes no call for the lab's time of -lab.within, 24 hours by default, while calls wait and no goroutine is in
+// time.Sleep. The test then fails with its report, and the calls return errors. Programs of Host.Go may take as long to return after the test.
 //
 // The bubble's rules hold: every goroutine must end before the test does, and a goroutine that waits for a mutex, a system call or a channel
 // made elsewhere stops the bubble's time. If that lasts, a watchdog prints the stacks and ends the program. Run itself ends the calls of all

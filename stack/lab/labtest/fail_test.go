@@ -1,19 +1,15 @@
 package labtest_test
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"smolsh/phy"
-	"smolsh/phy/capture"
-	"smolsh/stack/gonet"
 	"smolsh/stack/lab/labtest"
 )
 
@@ -31,62 +27,14 @@ var failures = map[string]func(t *testing.T, l *labtest.Lab){
 		}
 	},
 	"fatal": func(t *testing.T, l *labtest.Lab) { pair(l, labtest.LinkConfig{}); t.Fatal("fatal") },
-	"panic": func(t *testing.T, l *labtest.Lab) { pair(l, labtest.LinkConfig{}); panic("mine") },
-	"program": func(t *testing.T, l *labtest.Lab) {
-		server, _, _ := pair(l, labtest.LinkConfig{})
-		server.Go(func(context.Context, *gonet.Net) { panicsHere() })
-		time.Sleep(time.Second)
-	},
 	"configuration": func(t *testing.T, l *labtest.Lab) {
 		l.Host("a", "10.0.0.1/24")
 		l.Host("a", "10.0.0.2/24")
 	},
-	"deadlock": func(t *testing.T, l *labtest.Lab) {
-		server, _, _ := pair(l, labtest.LinkConfig{})
-		serveEcho(t, server)
-		<-make(chan int)
-	},
-	"kept alive": func(t *testing.T, l *labtest.Lab) {
-		server, client, _ := pair(l, labtest.LinkConfig{})
-		serveEcho(t, server)
-		dial(t, client).Read(make([]byte, 1))
-	},
-	"seventh": func(t *testing.T, l *labtest.Lab) { // fails if the seventh of 20 datagrams is lost
-		server, client, link := pair(l, labtest.LinkConfig{Delay: time.Millisecond})
-		u, err := server.Net().ListenPacket("udp", ":9")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := client.Net().Dial("udp", "10.0.0.1:9")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Write([]byte{0}) // resolves the neighbour
-		time.Sleep(time.Second)
-		link.Set(labtest.LinkConfig{Loss: 0.3, Delay: time.Millisecond})
-		for k := range 20 {
-			c.Write([]byte{byte(k + 1)})
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(time.Second)
-		u.SetReadDeadline(time.Now().Add(time.Second))
-		var got [21]bool
-		for buf := make([]byte, 9); ; {
-			if _, _, err := u.ReadFrom(buf); err != nil {
-				break
-			}
-			got[buf[0]] = true
-		}
-		if !got[7] {
+	"seventh": func(t *testing.T, l *labtest.Lab) {
+		if losesSeventh(t, l) {
 			t.Error("the seventh is lost")
 		}
-	},
-	"mutex": func(t *testing.T, l *labtest.Lab) {
-		server, _, _ := pair(l, labtest.LinkConfig{})
-		var mu sync.Mutex
-		mu.Lock()
-		server.Go(func(context.Context, *gonet.Net) { mu.Lock() })
-		time.Sleep(time.Hour)
 	},
 	"stack": func(t *testing.T, l *labtest.Lab) {
 		server, client, link := pair(l, labtest.LinkConfig{})
@@ -96,7 +44,35 @@ var failures = map[string]func(t *testing.T, l *labtest.Lab){
 	},
 }
 
-func panicsHere() { panic("here") }
+// losesSeventh reports whether the seventh of 20 datagrams is lost.
+func losesSeventh(t *testing.T, l *labtest.Lab) bool {
+	server, client, link := pair(l, labtest.LinkConfig{Delay: time.Millisecond})
+	u, err := server.Net().ListenPacket("udp", ":9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Net().Dial("udp", "10.0.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Write([]byte{0}) // resolves the neighbour
+	time.Sleep(time.Second)
+	link.Set(labtest.LinkConfig{Loss: 0.3, Delay: time.Millisecond})
+	for k := range 20 {
+		c.Write([]byte{byte(k + 1)})
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	u.SetReadDeadline(time.Now().Add(time.Second))
+	var got [21]bool
+	for buf := make([]byte, 9); ; {
+		if _, _, err := u.ReadFrom(buf); err != nil {
+			break
+		}
+		got[buf[0]] = true
+	}
+	return !got[7]
+}
 
 func TestFailing(t *testing.T) {
 	fn := failures[os.Getenv("LABTEST_FAILURE")]
@@ -109,82 +85,10 @@ func TestFailing(t *testing.T) {
 // failing runs TestFailing in another process, and returns what it prints.
 func failing(t *testing.T, failure string, flags ...string) (out string, err error) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestFailing$", "-test.v"}, flags...)...)
+	cmd := exec.Command(os.Args[0], append([]string{"-test.run=^TestFailing$", "-test.v"}, flags...)...) // a later flag replaces -test.v
 	cmd.Env = append(os.Environ(), "LABTEST_FAILURE="+failure, "TMPDIR="+t.TempDir())
 	b, err := cmd.CombinedOutput()
 	return string(b), err
-}
-
-// TestFailureOutput: what a failing test prints, and that it keeps a capture.
-func TestFailureOutput(t *testing.T) {
-	for _, c := range []struct {
-		failure string
-		want    []string
-		stuck   bool // true if the watchdog ends the program
-	}{
-		{"error", []string{
-			"seed 3 or above", "the test failed with seed 7, after 1.01.s of the lab's time",
-			`repeat:  go test -count=1 -run='\^TestFailing\$' (-race )?smolsh/stack/lab/labtest -lab.seed=7\n`,
-			`link server - client: .* dropped: \d+ fault loss`,
-			`server 10.0.0.1/24 2001:db8::1/64\n +Netid +State +Recv-Q +Send-Q +Local +Peer *\n +tcp +LISTEN +0 +1024 +\*:7 +\* *\n`,
-			`client 10.0.0.2/24 .*\n.*\n +tcp +ESTABLISHED +0 +4 +\[2001:db8::2\]:\d+ +\[2001:db8::1\]:7 +cwnd \d+ rto .* retrans [1-9].* timer on`,
-		}, false},
-		{"fatal", []string{"fatal", "the test failed with seed 7", "no sockets"}, false},
-		{"panic", []string{"panic: mine", "the test panicked with seed 7", "no sockets"}, false},
-		{"program", []string{"a program of host server panicked with seed 7", "repeat: go test .* -lab.seed=7", "panic: here", "panicsHere"}, false},
-		{"configuration", []string{`host "a" exists already`, "the test failed with seed 7"}, false},
-		{"deadlock", []string{"deadlock: all goroutines in bubble are blocked", "every goroutine waits for ever with seed 7", "LISTEN"}, false},
-		{"kept alive", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", "gonet.*Read", "is stuck"}, true},
-		{"mutex", []string{"TestFailing has made no call for 300ms", "-lab.seed=7", `sync.Mutex.Lock, synctest bubble`, "is stuck"}, true},
-		{"stack", []string{"panicked", "in the network", "the test failed with seed 7"}, false},
-	} {
-		t.Run(c.failure, func(t *testing.T) {
-			watchdog := "-lab.watchdog=30s"
-			if c.stuck {
-				watchdog = "-lab.watchdog=300ms"
-			}
-			out, err := failing(t, c.failure, "-lab.seed=7", watchdog)
-			if err == nil {
-				t.Error("the test passed")
-			}
-			for _, want := range c.want {
-				if !regexp.MustCompile(want).MatchString(out) {
-					t.Errorf("no %s", want)
-				}
-			}
-			if m := regexp.MustCompile(`capture: (.*)\n`).FindStringSubmatch(out); m != nil {
-				checkCapture(t, m[1], c.failure == "error")
-			}
-			if t.Failed() {
-				t.Log(out)
-			}
-		})
-	}
-}
-
-// checkCapture checks that a file is a capture, with packets if so asked.
-func checkCapture(t *testing.T, path string, packets bool) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer f.Close()
-	r, err := capture.NewReader(f)
-	if err != nil {
-		if packets {
-			t.Error(err)
-		}
-		return
-	}
-	n := 0
-	for _, err := r.Next(); err == nil; _, err = r.Next() {
-		n++
-	}
-	if packets && n < 5 {
-		t.Errorf("%d packets captured", n)
-	}
 }
 
 // TestSeeds: one run for each seed until one fails, whose command has that seed alone; captures of all runs if so asked.
@@ -197,7 +101,7 @@ func TestSeeds(t *testing.T) {
 		t.Errorf("%v, captures %q, output:\n%s", err, files, out)
 	}
 	for _, f := range files {
-		checkCapture(t, f, true)
+		checkCapture(t, f, 5)
 	}
 	for _, seeds := range []string{"1", "2..1", "a..b", "1..", "1..2..3"} {
 		if out, err := failing(t, "error", "-lab.seeds="+seeds); err == nil || !strings.Contains(out, "is not A..B") {
@@ -230,10 +134,23 @@ func TestShrink(t *testing.T) {
 	}
 }
 
+// TestShrinkEveryEnd: a run is shrunk whatever ends it.
+func TestShrinkEveryEnd(t *testing.T) {
+	for _, end := range []string{"panic", "program", "deadlock", "hang", "stuck", "unreturned"} {
+		t.Run(end, func(t *testing.T) {
+			out, err := failing(t, "seventh "+end, "-lab.seeds=1..50", "-lab.shrink=20s", "-lab.watchdog=500ms", "-test.v=false")
+			m := regexp.MustCompile(`fails with 1 of (\d+) faults: (\S+)\n\s*repeat: .* -lab.seed=(\d+) -lab.keep=(\S+)\n`).FindStringSubmatch(out)
+			if err == nil || m == nil || m[1] == "1" || m[2] != m[4] || !strings.HasSuffix(m[2], ".loss:rx:7") {
+				t.Errorf("%v, %q\n%s", err, m, out)
+			}
+		})
+	}
+}
+
 // TestNothingKept: a run that passes leaves no file.
 func TestNothingKept(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestExactTimes$")
+	cmd := exec.Command(os.Args[0], "-test.run=^(TestExactTimes|TestFailing)$")
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -18,6 +18,7 @@ var (
 	captureFlag  = flag.String("lab.capture", "", "keep the capture of every run in the folder `DIR`, not only that of a failing run")
 	keepFlags    = flag.String("lab.keep", "", "keep only these `FAULTS`, which a shrunk run has printed, such as 1.loss:tx:3,7; none: no fault")
 	shrinkFlag   = flag.Duration("lab.shrink", 0, "real time for finding the fewest faults with which a failing run still fails")
+	withinFlag   = flag.Duration("lab.within", 24*time.Hour, "the lab's time without a call after which a run hangs, if calls wait and no goroutine sleeps, and in which programs end after their test; 0: none")
 	watchdogFlag = flag.Duration("lab.watchdog", 30*time.Second, "real time without progress after which the program ends with its stacks; 0: none")
 )
 

@@ -2,10 +2,9 @@ package labtest
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"smolsh/phy/fault"
@@ -30,8 +29,14 @@ type Host struct {
 	ahead   time.Duration // of the host's clock
 }
 
+// endedError is the error of calls that Run has ended. errors.Is matches it with net.ErrClosed, so that servers return as after their own Close.
+type endedError string
+
+func (e endedError) Error() string      { return string(e) }
+func (endedError) Is(target error) bool { return target == net.ErrClosed }
+
 // errEnded is the error of calls after the end of the test function.
-var errEnded = errors.New("the test has ended")
+const errEnded = endedError("the test has ended")
 
 // startProgram gives the host a network and a context for its programs.
 func (h *Host) startProgram() {
@@ -62,23 +67,6 @@ func (h *Host) Net() *gonet.Net {
 	h.l.mu.Lock()
 	defer h.l.mu.Unlock()
 	return h.net
-}
-
-// Go runs a program of the host in a goroutine of its own. ctx is cancelled when the host crashes and when the test function has returned. fn
-// must then return: Run waits for it. On a crashed host ctx has ended already.
-func (h *Host) Go(fn func(ctx context.Context, n *gonet.Net)) {
-	h.l.mu.Lock()
-	ctx, n := h.ctx, h.net
-	h.l.mu.Unlock()
-	h.l.programs.Go(func() {
-		defer func() {
-			if v := recover(); v != nil { // it ends the process, so this is the only report
-				fmt.Fprintf(os.Stderr, "labtest: a program of host %s panicked with seed %d\nrepeat: %s\n", h.Name(), h.l.seed, repeatCommand(h.l.name, h.l.seed))
-				panic(v)
-			}
-		}()
-		fn(ctx, n)
-	})
 }
 
 // Now returns the time of the host's clock. It is that of package time until SetClock.
@@ -121,5 +109,10 @@ func (h *Host) Route(prefix, via string) {
 	if err != nil {
 		h.l.t.Fatal(err)
 	}
-	h.l.must(func(clock.Instant) error { return h.host.AddRoute(dst, gw, nil) })
+	h.l.must(func(clock.Instant) error {
+		if err := h.host.AddRoute(dst, gw, nil); err != nil {
+			return fmt.Errorf("labtest: route of %s to %v by %v: %w (the router must be in a prefix of one of the host's links, which are made first)", h.Name(), dst, gw, err)
+		}
+		return nil
+	})
 }

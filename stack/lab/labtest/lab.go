@@ -3,10 +3,13 @@ package labtest
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"smolsh/phy/capture"
 	"smolsh/phy/fault"
 	"smolsh/stack/clock"
 	"smolsh/stack/gonet"
@@ -22,22 +25,31 @@ type Lab struct {
 	world *lab.World
 	lab   *lab.Lab
 
-	outer *testing.T // the test outside the bubble
-
 	// The owner's.
 	plan    *fault.Plan
 	faults  int // faults stated so far
 	planned []*fault.Planned
 
+	lastHits      []hit // hits of the faults at the time of the report
+	captureClosed bool
+
 	driver      *gonet.Driver
 	captured    string // path of the capture
+	writer      *capture.Writer
 	stopCapture func() error
 	programs    sync.WaitGroup // goroutines of Host.Go
-	returned    bool           // true if the test function has returned
-	ended       bool           // true after the end of the run has begun
+	returned    atomic.Bool    // true if the test function has returned
+	told        atomic.Bool    // true after the programs were told that the test function has returned
+	reported    atomic.Bool    // true if the report of a failure was made before the end
+	dying       atomic.Bool    // true after a panic that ends the program
+	failed      bool           // true if the test has failed, after the end
+	watcher     *watcher
+	progress    progress // of the Driver's goroutine
+	endedStuck  bool     // true if the watcher has ended the run
 
-	mu    sync.Mutex
-	hosts []*Host
+	mu      sync.Mutex
+	hosts   []*Host
+	running []*program // programs that have not returned
 }
 
 // Seed returns the run's seed.
@@ -103,6 +115,13 @@ func (l *Lab) HostWith(cfg lab.HostConfig) *Host {
 	return h
 }
 
+// hostList returns the hosts made so far.
+func (l *Lab) hostList() []*Host {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.hosts)
+}
+
 func (l *Lab) prefixes(texts []string) (list []netip.Prefix) {
 	l.t.Helper()
 	for _, s := range texts {
@@ -115,7 +134,8 @@ func (l *Lab) prefixes(texts []string) (list []netip.Prefix) {
 	return list
 }
 
-// Partition stops all frames between two hosts, on a link and through switches, and loses those in transit. Other hosts reach both.
+// Partition stops all frames between two hosts, whatever connects them: a link, switches, or routers, which carry no packet from an address
+// of one to an address of the other. Frames in transit are lost. Other hosts reach both, unless they are routed over a link between the two.
 func (l *Lab) Partition(a, b *Host) {
 	l.Do(func(clock.Instant) { l.lab.Partition(a.host, b.host) })
 }

@@ -212,3 +212,70 @@ func TestCloseWithMuchPending(t *testing.T) {
 		})
 	}
 }
+
+// TestRoutedPartition: a partition cuts two hosts with a router between them, in both directions and packets on their way, and other
+// hosts reach both.
+func TestRoutedPartition(t *testing.T) {
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client := l.Host("server", "10.0.1.1/24", "2001:db8:1::1/64"), l.Host("client", "10.0.2.1/24", "2001:db8:2::1/64")
+		router := l.Router("router", "10.0.1.254/24", "10.0.2.254/24", "2001:db8:1::254/64", "2001:db8:2::254/64")
+		l.Link(server, router, labtest.LinkConfig{Delay: time.Second})
+		l.Link(client, router, labtest.LinkConfig{Delay: time.Second})
+		for _, h := range []*labtest.Host{server, client} {
+			net := map[*labtest.Host]string{server: "1", client: "2"}[h]
+			h.Gateway("10.0." + net + ".254")
+			h.Gateway("2001:db8:" + net + "::254")
+		}
+		serveEcho(t, server)
+		serveEcho(t, client)
+		for _, addr := range []string{"10.0.1.1:7", "[2001:db8:1::1]:7"} {
+			c, err := client.Net().Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ask(c); err != nil {
+				t.Error(err)
+			}
+			c.Write([]byte("hello")) // is on its way when the partition begins
+			time.Sleep(500 * time.Millisecond)
+			l.Partition(server, client)
+			for _, h := range []*labtest.Host{client, server} {
+				to := map[*labtest.Host]string{client: addr, server: "client:7"}[h]
+				if _, err := h.Net().DialTimeout("tcp", to, 30*time.Second); err == nil {
+					t.Errorf("%s reaches %s", h.Name(), to)
+				}
+			}
+			if c, err := router.Net().DialTimeout("tcp", addr, 30*time.Second); err != nil {
+				t.Error(err)
+			} else if err := ask(c); err != nil {
+				t.Error(err)
+			}
+			if err := ask(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("over the connection: %v", err)
+			}
+			l.Heal()
+			c.SetDeadline(time.Now().Add(5 * time.Minute))
+			if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+				t.Errorf("after the partition: %v", err)
+			}
+			c.Close()
+		}
+	})
+}
+
+// TestLongSleep: a test may sleep for longer than -lab.within while connections are kept alive and calls wait, and a deadline may be as late.
+func TestLongSleep(t *testing.T) {
+	labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+		server, client, _ := pair(l, labtest.LinkConfig{})
+		serveEcho(t, server)
+		c := dial(t, client)
+		time.Sleep(3 * 24 * time.Hour)
+		c.SetReadDeadline(time.Now().Add(23 * time.Hour))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+		if err := ask(c); err != nil {
+			t.Error(err)
+		}
+	})
+}

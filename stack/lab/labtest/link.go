@@ -40,12 +40,16 @@ type Link struct {
 }
 
 // Link joins a and b, of which at least one is a host. Each host gets an interface with its next address of each family. Without cfg the
-// link has no delay, no bound of rate, and no loss.
+// link has no delay, no bound of rate, and no loss. A second cfg ends the test.
 func (l *Lab) Link(a, b End, cfg ...LinkConfig) *Link {
 	l.t.Helper()
 	var c LinkConfig
-	if len(cfg) > 0 {
+	switch len(cfg) {
+	case 0:
+	case 1:
 		c = cfg[0]
+	default:
+		l.t.Fatalf("labtest: a link has one configuration for both directions, and got %d: Link.Fault adds rules for one direction", len(cfg))
 	}
 	k := &Link{l: l}
 	ha, sa := a.end()
@@ -104,10 +108,14 @@ func (k *Link) Stats() (ab, ba lab.Flow) {
 }
 
 // Fault adds a rule for the frames that the host from sends on the link, for both directions if from is nil; r.Dir is ignored. A rule
-// without effects drops the frames that it chooses, so Rule{Match: Filter("tcp"), Nth: []int{3}} drops the third segment and nothing else.
-// remove ends the rule and returns how many times its effects have hit a frame.
+// without effects drops the frames that it chooses, so Rule{Match: Filter("tcp"), Nth: []int{3}} drops the third segment and nothing else. A
+// Loss of 0 is no effect, so a test that varies the loss of chosen frames down to 0 sets Pass as well. A probability outside 0 to 1 and a negative
+// time or count end the test. remove ends the rule and returns how many times its effects have hit a frame.
 func (k *Link) Fault(from *Host, r Rule) (remove func() uint64) {
 	k.l.t.Helper()
+	if err := r.Check(); err != nil {
+		k.l.t.Fatal(err)
+	}
 	var planned []*fault.Planned
 	known := true
 	r.Dir = fault.Both

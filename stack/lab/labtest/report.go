@@ -14,8 +14,7 @@ import (
 // report returns what a failed run prints. The caller is the owner, or every goroutine of the bubble waits for ever.
 func (l *Lab) report(why string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s with seed %d, after %v of the lab's time\nrepeat:  %s\ncapture: %s\n", why, l.seed, time.Duration(l.world.Now()),
-		repeatCommand(l.name, l.seed), l.captured)
+	fmt.Fprintf(&b, "%s\n", l.reportHead(why, fmt.Sprintf(", after %v of the lab's time", time.Duration(l.world.Now()))))
 	for _, k := range l.lab.Links() {
 		from, to := k.Ends()
 		ab, ba := k.Stats()
@@ -23,11 +22,20 @@ func (l *Lab) report(why string) string {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	b.WriteString(l.stillRunning())
 	for _, h := range l.hosts {
 		b.WriteString(h.socketTable())
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
+
+// reportHead returns the seed of a run, the command that repeats it, and the name of its capture.
+func (l *Lab) reportHead(why, after string) string {
+	return fmt.Sprintf("%s with seed %d%s\nrepeat:  %s\ncapture: %s", why, l.seed, after, repeatCommand(l.name, l.seed), l.captured)
+}
+
+// maxSockets is the number of a host's sockets that a report shows.
+const maxSockets = 50
 
 // flowText describes one direction of a link.
 func flowText(in, dropped uint64, reasons *[drop.NumReasons]uint64) string {
@@ -62,11 +70,14 @@ func (h *Host) socketTable() string {
 	}
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "Netid\tState\tRecv-Q\tSend-Q\tLocal\tPeer\t")
-	for i := range infos {
+	for i := range infos[:min(len(infos), maxSockets)] {
 		s := &infos[i]
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", s.NetID, s.State, s.RecvQ, s.SendQ, addrText(s.Local), addrText(s.Remote), tcpText(s))
 	}
 	w.Flush()
+	if more := len(infos) - maxSockets; more > 0 {
+		fmt.Fprintf(&b, "and %d more\n", more)
+	}
 	return b.String()
 }
 

@@ -51,6 +51,27 @@ func (l *Lab) state(set *fault.Set, r *Rule) []*fault.Planned {
 	return list
 }
 
+// checkKeep fails a test that has passed if the flag -lab.keep names what the run did not have, since the run then shows nothing about these
+// faults. In a process that shrinks a run, fewer faults may well end others. The caller is the owner.
+func (l *Lab) checkKeep() {
+	if os.Getenv(shrinkingEnv) != "" || l.t.Failed() || l.t.Skipped() {
+		return
+	}
+	for _, k := range l.plan.Unmatched(l.planned) {
+		switch {
+		case k.Number > l.faults:
+			l.t.Errorf("-lab.keep=%v: the run has no fault %d: the last one is %d", k, k.Number, l.faults)
+		case k.Frames[0] == nil && k.Frames[1] == nil:
+			l.t.Errorf("-lab.keep=%v: fault %d of the run does not do that", k, k.Number)
+		default:
+			l.t.Errorf("-lab.keep=%v: the fault met no such frames", k)
+		}
+	}
+}
+
+// shrinkingEnv is set in the processes that repeat a failing run with fewer faults.
+const shrinkingEnv = "LABTEST_SHRINKING"
+
 // hits returns every hit of the run's faults.
 func (l *Lab) hits() (list []hit) {
 	for _, p := range l.planned {
@@ -114,15 +135,19 @@ func minimise(hits []hit, fails func([]hit) bool, more func() bool) []hit {
 }
 
 // shrink runs the failed test again, in other processes and for at most so much real time, with fewer of the frames that its faults hit,
-// and logs the fewest with which it still fails.
-func (l *Lab) shrink(limit time.Duration) {
+// and says the fewest with which it still fails. The caller is outside the bubble.
+func (l *Lab) shrink(limit time.Duration, say func(format string, args ...any)) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	all := l.hits()
-	fails := func(hits []hit) bool { return l.failsWith(ctx, keepFlag(hits)) }
+	all := l.lastHits
+	watchdog := *watchdogFlag
+	if l.endedStuck {
+		watchdog = min(watchdog, max(limit/10, time.Second))
+	}
+	fails := func(hits []hit) bool { return l.failsWith(ctx, keepFlag(hits), watchdog) }
 	more := func() bool { return ctx.Err() == nil }
 	if !fails(all) {
-		l.outer.Logf("the test does not fail with the same %d faults of single frames: the failure does not follow from them alone", len(all))
+		say("the test does not fail with the same %d faults of single frames: the failure does not follow from them alone", len(all))
 		return
 	}
 	hits := minimise(all, fails, more)
@@ -131,11 +156,12 @@ func (l *Lab) shrink(limit time.Duration) {
 	if !more() {
 		ended = ", when -lab.shrink's time ended"
 	}
-	l.outer.Logf("it still fails with %d of %d faults%s: %s\nrepeat:  %s -lab.keep=%s", len(hits), len(all), ended, keep, repeatCommand(l.name, l.seed), quote(keep))
+	say("it still fails with %d of %d faults%s: %s\nrepeat:  %s -lab.keep=%s", len(hits), len(all), ended, keep, repeatCommand(l.name, l.seed), quote(keep))
 }
 
-// failsWith reports whether the test fails in another process with the flag -lab.keep.
-func (l *Lab) failsWith(ctx context.Context, keep string) bool {
+// failsWith reports whether the test fails in another process with the flag -lab.keep, also by a panic. That it is stuck for the time of the
+// watchdog counts only if the first run was stuck.
+func (l *Lab) failsWith(ctx context.Context, keep string, watchdog time.Duration) bool {
 	dir, err := os.MkdirTemp("", "labtest")
 	if err != nil {
 		return false
@@ -147,9 +173,13 @@ func (l *Lab) failsWith(ctx context.Context, keep string) bool {
 			args = append(args, "-"+f.Name+"="+f.Value.String())
 		}
 	})
-	args = append(args, seedArg(l.seed), "-lab.keep="+keep, "-lab.watchdog="+watchdogFlag.String())
+	args = append(args, seedArg(l.seed), "-lab.keep="+keep, "-lab.watchdog="+watchdog.String(), "-lab.within="+withinFlag.String())
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "TMP="+dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "TMP="+dir, shrinkingEnv+"=1")
 	out, err := cmd.CombinedOutput()
-	return err != nil && ctx.Err() == nil && strings.Contains(string(out), "--- FAIL: ")
+	text := string(out)
+	if err == nil || ctx.Err() != nil || strings.Contains(text, "\npanic: labtest: "+l.name+" is stuck") && !l.endedStuck {
+		return false
+	}
+	return strings.Contains(text, "--- FAIL: ") || strings.Contains(text, "panic: ") || strings.Contains(text, "fatal error: ")
 }

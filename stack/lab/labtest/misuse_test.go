@@ -1,0 +1,66 @@
+package labtest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"smolsh/stack/lab/labtest"
+)
+
+func init() {
+	for name, rule := range map[string]labtest.Rule{
+		"per cent": {Loss: 30}, "negative": {Delay: -time.Second}, "zeroth": {Nth: []int{0}},
+	} {
+		failures[name] = func(t *testing.T, l *labtest.Lab) {
+			_, _, link := pair(l, labtest.LinkConfig{})
+			link.Fault(nil, rule)
+		}
+	}
+	failures["two configurations"] = func(t *testing.T, l *labtest.Lab) {
+		l.Link(l.Host("a"), l.Host("b"), labtest.LinkConfig{Delay: 1}, labtest.LinkConfig{Loss: 1})
+	}
+}
+
+func init() {
+	failures["gateway first"] = func(t *testing.T, l *labtest.Lab) { l.Host("a", "10.0.0.1/24").Gateway("10.0.0.254") }
+}
+
+// TestMisuse: what has no meaning ends the test, with its reason.
+func TestMisuse(t *testing.T) {
+	for _, c := range []struct{ failure, flags, want string }{
+		{"per cent", "-lab.seed=1", "Loss 30 is not within 0 to 1"},
+		{"negative", "-lab.seed=1", "Delay -1s is negative"},
+		{"zeroth", "-lab.seed=1", "Nth counts frames from 1"},
+		{"two configurations", "-lab.seed=1", "one configuration for both directions, and got 2"},
+		{"gateway first", "-lab.seed=1", "route of a to 0.0.0.0/0 by 10.0.0.254"},
+		{"error", "-lab.seed=2 -lab.seeds=1..2", "-lab.seed=2 and -lab.seeds=1..2 exclude each other"},
+		{"seventh", "-lab.keep=3.loss", "-lab.keep=3.loss: the run has no fault 3: the last one is 1"},
+		{"seventh", "-lab.keep=1.corrupt", "-lab.keep=1.corrupt: fault 1 of the run does not do that"},
+		{"seventh", "-lab.keep=1.loss:rx:6,999", "-lab.keep=1.loss:rx:999: the fault met no such frames"},
+	} {
+		if out, err := failing(t, c.failure, strings.Fields(c.flags)...); err == nil || !strings.Contains(out, c.want) {
+			t.Errorf("%s %s: %v, no %q in\n%s", c.failure, c.flags, err, c.want, out)
+		}
+	}
+}
+
+// TestLossSweep: a loss of 0 loses nothing, in a rule for every frame, and in one that chooses frames and says Pass.
+func TestLossSweep(t *testing.T) {
+	for _, loss := range []float64{1, 0.2, 0} {
+		for _, rule := range []labtest.Rule{{Loss: loss}, {Loss: loss, Match: labtest.Filter("tcp"), Pass: true}} {
+			t.Run(fmt.Sprint(loss, rule.Pass), func(t *testing.T) {
+				labtest.Run(t, func(t *testing.T, l *labtest.Lab) {
+					server, client, link := pair(l, labtest.LinkConfig{})
+					serveEcho(t, server)
+					remove := link.Fault(nil, rule)
+					_, err := client.Net().DialTimeout("tcp4", "server:7", 30*time.Second)
+					if hits := remove(); (err == nil) != (loss < 1) || (hits == 0) != (loss == 0) {
+						t.Errorf("%v, %d frames hit", err, hits)
+					}
+				})
+			})
+		}
+	}
+}

@@ -74,6 +74,19 @@ func (h *Host) Crash(mode CrashMode) {
 	}
 }
 
+// keepSilent gives the interfaces of a silent host, of which one is new, the rule that drops their frames. The caller is the owner.
+func (h *Host) keepSilent() {
+	h.l.mu.Lock()
+	silence := h.silence
+	h.l.mu.Unlock()
+	if silence != nil {
+		h.unmute(silence)
+		for _, p := range h.host.Ports() {
+			p.Faults().Add(silence)
+		}
+	}
+}
+
 // unmute removes the rule of a silent host. The caller is the owner.
 func (h *Host) unmute(silence *fault.Rule) {
 	for _, p := range h.host.Ports() {

@@ -103,6 +103,11 @@ func TestSeeds(t *testing.T) {
 	for _, f := range files {
 		checkCapture(t, f, 5)
 	}
+	again := filepath.Join(t.TempDir(), "again")
+	out, err = failing(t, "error", "-lab.capture="+again, "-lab.seed=3", "-test.count=3", "-test.cpu=1")
+	if files, _ := filepath.Glob(again + "/*.pcapng"); err == nil || len(files) != 3 || !strings.Contains(out, " -cpu=1 ") {
+		t.Errorf("three runs with one processor: %v, captures %q, output:\n%s", err, files, out)
+	}
 	for _, seeds := range []string{"1", "2..1", "a..b", "1..", "1..2..3"} {
 		if out, err := failing(t, "error", "-lab.seeds="+seeds); err == nil || !strings.Contains(out, "is not A..B") {
 			t.Errorf("-lab.seeds=%s: %v\n%s", seeds, err, out)

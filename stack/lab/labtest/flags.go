@@ -4,10 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -50,6 +53,9 @@ func repeatCommand(test string, seed uint64) string {
 			}
 		}
 	}
+	if cpu := flag.Lookup("test.cpu"); cpu != nil && cpu.Value.String() != "" {
+		words = append(words, fmt.Sprintf("-cpu=%d", runtime.GOMAXPROCS(0)))
+	}
 	words = append(words, pkg)
 	flag.Visit(func(f *flag.Flag) {
 		if !strings.HasPrefix(f.Name, "test.") && !strings.HasPrefix(f.Name, "lab.") {
@@ -82,7 +88,14 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// captureFile creates the file of a run's capture. Without -lab.capture it is a temporary file.
+// captures counts the files of -lab.capture that this process has created, by the name of test and seed.
+var captures struct {
+	sync.Mutex
+	byName map[string]int
+}
+
+// captureFile creates the file of a run's capture. Without -lab.capture it is a temporary file. A later run of the same test and seed in this
+// process has a file of its own.
 func captureFile(test string, seed uint64) (*os.File, error) {
 	name := fmt.Sprintf("%s-seed%d", regexp.MustCompile(`[^A-Za-z0-9._-]+`).ReplaceAllString(test, "_"), seed)
 	if *captureFlag == "" {
@@ -91,5 +104,15 @@ func captureFile(test string, seed uint64) (*os.File, error) {
 	if err := os.MkdirAll(*captureFlag, 0o755); err != nil {
 		return nil, err
 	}
-	return os.Create(*captureFlag + string(os.PathSeparator) + name + ".pcapng")
+	captures.Lock()
+	if captures.byName == nil {
+		captures.byName = map[string]int{}
+	}
+	captures.byName[name]++
+	n := captures.byName[name]
+	captures.Unlock()
+	if n > 1 {
+		name += fmt.Sprintf("-run%d", n)
+	}
+	return os.Create(filepath.Join(*captureFlag, name+".pcapng"))
 }

@@ -1,6 +1,8 @@
 package labtest
 
 import (
+	"cmp"
+
 	"smolsh/phy"
 	"smolsh/phy/fault"
 	"smolsh/stack/clock"
@@ -36,6 +38,7 @@ func (l *Lab) Switch(name string) *Switch {
 type Link struct {
 	l    *Lab
 	link *lab.Link
+	sw   *lab.Switch      // the switch at one end; nil if hosts are at both
 	loss []*fault.Planned // rules for LinkConfig.Loss; the owner's
 }
 
@@ -51,9 +54,9 @@ func (l *Lab) Link(a, b End, cfg ...LinkConfig) *Link {
 	default:
 		l.t.Fatalf("labtest: a link has one configuration for both directions, and got %d: Link.Fault adds rules for one direction", len(cfg))
 	}
-	k := &Link{l: l}
 	ha, sa := a.end()
 	hb, sb := b.end()
+	k := &Link{l: l, sw: cmp.Or(sa, sb)}
 	if ha == nil && hb == nil {
 		l.t.Fatal("labtest: a link needs a host at one end")
 	}
@@ -66,10 +69,15 @@ func (l *Lab) Link(a, b End, cfg ...LinkConfig) *Link {
 		default:
 			k.link, err = l.lab.Link(ha, hb, c)
 		}
-		if err == nil {
-			err = k.set(c)
+		if err != nil {
+			return err
 		}
-		return err
+		for _, e := range []End{a, b} {
+			if h, ok := e.(*Host); ok {
+				h.keepSilent()
+			}
+		}
+		return k.set(c)
 	})
 	return k
 }
@@ -107,11 +115,12 @@ func (k *Link) Stats() (ab, ba lab.Flow) {
 	return ab, ba
 }
 
-// Fault adds a rule for the frames that the host from sends on the link, for both directions if from is nil; r.Dir is ignored. A rule
+// Fault adds a rule for the frames that the end from sends on the link, for both directions if from is nil; r.Dir is ignored. A switch sends the
+// frames of all other hosts. A rule
 // without effects drops the frames that it chooses, so Rule{Match: Filter("tcp"), Nth: []int{3}} drops the third segment and nothing else. A
 // Loss of 0 is no effect, so a test that varies the loss of chosen frames down to 0 sets Pass as well. A probability outside 0 to 1 and a negative
 // time or count end the test. remove ends the rule and returns how many times its effects have hit a frame.
-func (k *Link) Fault(from *Host, r Rule) (remove func() uint64) {
+func (k *Link) Fault(from End, r Rule) (remove func() uint64) {
 	k.l.t.Helper()
 	if err := r.Check(); err != nil {
 		k.l.t.Fatal(err)
@@ -120,21 +129,16 @@ func (k *Link) Fault(from *Host, r Rule) (remove func() uint64) {
 	known := true
 	r.Dir = fault.Both
 	k.l.Do(func(clock.Instant) {
-		a, b := k.link.Ports()
-		switch {
-		case from == nil:
-		case from.host == a.Host():
-			r.Dir = fault.TX
-		case b == nil || from.host == b.Host():
-			r.Dir = fault.RX
-		default:
-			known = false
+		if h, ok := from.(*Host); from != nil && !(ok && h == nil) {
+			r.Dir, known = k.direction(from)
+		}
+		if !known {
 			return
 		}
 		planned = k.l.state(k.link.Faults(), &r)
 	})
 	if !known {
-		k.l.t.Fatalf("labtest: %s is at no end of the link", from.Name())
+		k.l.t.Fatalf("labtest: a host or switch that is at no end of the link sends no frame on it")
 	}
 	return func() (hits uint64) {
 		k.l.Do(func(clock.Instant) {
@@ -145,6 +149,20 @@ func (k *Link) Fault(from *Host, r Rule) (remove func() uint64) {
 		})
 		return hits
 	}
+}
+
+// direction returns the direction of the frames that an end sends, as the link's rules have it; ok is false if it is no end of the link. The
+// caller is the owner.
+func (k *Link) direction(from End) (dir fault.Dir, ok bool) {
+	host, sw := from.end()
+	a, b := k.link.Ports()
+	switch {
+	case sw != nil:
+		return fault.RX, sw == k.sw
+	case host == a.Host():
+		return fault.TX, true
+	}
+	return fault.RX, b != nil && host == b.Host()
 }
 
 // Filter returns a Rule's Match for an expression of tcpdump, such as "tcp dst port 80 and tcp[tcpflags] & tcp-syn != 0". It panics if

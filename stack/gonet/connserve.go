@@ -17,10 +17,11 @@ const orphanTimeout = time.Minute
 
 // dialing is the part of a connection that is being opened.
 type dialing struct {
-	local, remote netip.AddrPort
-	keepAlive     *net.KeepAliveConfig // nil for the default
-	err           error                // the result, valid once the connection was sent to done
-	done          chan *TCPConn        // has room for every connection that may be sent to it; nil after the result
+	local     netip.AddrPort
+	remote    remote
+	keepAlive *net.KeepAliveConfig // nil for the default
+	err       error                // the result, valid once the connection was sent to done
+	done      chan *TCPConn        // has room for every connection that may be sent to it; nil after the result
 }
 
 // serve does what the calls have asked for, as far as the stack can. The owner calls it for the task, and when the socket has changed.
@@ -69,7 +70,7 @@ func (c *TCPConn) open(now clock.Instant) bool {
 		keepAlive(&cfg, *d.keepAlive)
 	}
 	c.options = &cfg
-	sock, err := c.net.host.DialTCP(now, d.local, d.remote, cfg)
+	sock, err := c.net.host.DialTCP(now, d.local, d.remote.to, cfg)
 	if err != nil {
 		call := "connect"
 		if d.local.IsValid() && (err == stack.ErrPortInUse || err == stack.ErrNotOurs) {
@@ -149,7 +150,7 @@ func (c *TCPConn) serveReads(now clock.Instant) {
 		case n > 0:
 			r.n = n
 			c.in.finish(nil)
-		case err == io.EOF, c.in.shut:
+		case err == io.EOF, c.in.shut && err == nil:
 			c.in.finish(io.EOF)
 		case err == nil:
 			return
@@ -193,6 +194,9 @@ func (c *TCPConn) serveWrites(now clock.Instant) {
 		default:
 			return
 		}
+	}
+	if c.in.shut {
+		c.sock.CloseRead()
 	}
 	if c.out.shut && !c.out.told && !c.closed {
 		c.out.told = true

@@ -243,6 +243,9 @@ func (c *TCPConn) CloseWrite(now clock.Instant) error {
 	return c.userError(err)
 }
 
+// SoftErr returns the last ICMP error or failed neighbour resolution, nil if there was none.
+func (c *TCPConn) SoftErr() error { return c.conn.SoftErr() }
+
 // CloseRead shuts the receiving half: see tcp.Conn.CloseRead.
 func (c *TCPConn) CloseRead() { c.conn.CloseRead() }
 

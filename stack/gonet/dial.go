@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"smolsh/stack/clock"
 )
 
 // attemptDelay is the time after which a dial tries the next address without the answer of the one before (RFC 8305 §5).
@@ -221,9 +223,25 @@ func (d *Dialer) dialTCP(ctx context.Context, network string, local netip.AddrPo
 		case <-due:
 			begin()
 		case <-ctx.Done():
-			return nil, d.dialError(network, remotes[0], contextError(ctx.Err()))
+			return nil, d.dialError(network, remotes[0], d.late(contextError(ctx.Err()), attempts[0]))
 		}
 	}
+}
+
+// late returns the error of a dial that its context has ended: with the ICMP error of the first attempt, if there was one.
+func (d *Dialer) late(err error, c *TCPConn) error {
+	if _, ok := err.(timeoutError); !ok {
+		return err
+	}
+	d.Net.do("error of dial "+c.dial.remote.to.String(), func(clock.Instant) {
+		if c.sock == nil {
+			return
+		}
+		if soft := sysError("connect", c.sock.SoftErr()); soft != nil {
+			err = unreachableError{cause: soft}
+		}
+	})
+	return err
 }
 
 func (d *Dialer) delay() time.Duration {

@@ -26,7 +26,7 @@ const (
 //
 // Close, the deadlines and writes only record what the owner is to do; a write waits only if many datagrams wait already. So an error of
 // sending a datagram, such as ENETUNREACH, is returned by a later call: on a connected socket by the next read or write, on others by
-// the next write to the same destination.
+// the next write to the same destination, whose own datagram is sent nevertheless.
 type UDPConn struct {
 	net           *Net
 	task          task
@@ -223,7 +223,7 @@ func (u *UDPConn) send(p []byte, to netip.AddrPort) (int, error) {
 		err = net.ErrClosed
 	case u.out.deadline.expired:
 		err = os.ErrDeadlineExceeded
-	case u.err != nil && (u.peer.IsValid() || u.errTo == to):
+	case u.err != nil && u.peer.IsValid():
 		err, u.err = sysError(sendCall(to), u.err), nil
 	case len(p) > most:
 		err = os.NewSyscallError(sendCall(to), syscall.EMSGSIZE)
@@ -235,9 +235,13 @@ func (u *UDPConn) send(p []byte, to netip.AddrPort) (int, error) {
 	if len(u.waiting) < maxDatagrams && u.octets+len(p) <= maxDatagramBytes {
 		u.waiting = append(u.waiting, datagram{append([]byte(nil), p...), to})
 		u.octets += len(p)
+		n := len(p)
+		if u.err != nil && u.errTo == to { // of an earlier datagram, perhaps long ago
+			n, err, u.err = 0, sysError(sendCall(to), u.err), nil
+		}
 		u.mu.Unlock()
 		u.net.submit(&u.task)
-		return len(p), nil
+		return n, err
 	}
 	r := u.out.add(p)
 	r.value = to

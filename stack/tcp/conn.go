@@ -253,6 +253,9 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	c.softError = err
 }
 
+// SoftErr returns the last ICMP error or failed neighbour resolution, nil if there was none.
+func (c *Conn) SoftErr() error { return c.softError }
+
 // fail ends the connection. Calls return err from now on, and with reset a RST is sent. Received octets stay readable.
 func (c *Conn) fail(err error, reset bool) {
 	c.err = err

@@ -119,13 +119,8 @@ func (c *TCPConn) read(p []byte) (int, error) {
 
 // wait makes the owner look at a request and waits for its end.
 func (c *TCPConn) wait(r *request, h *half) (int, error) {
-	c.net.submit(&c.task)
-	<-r.ready
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n, err := r.n, r.err
-	h.recycle(r)
-	return n, err
+	got := c.net.wait(&c.task, r, &c.mu, &h.requests)
+	return got.n, got.err
 }
 
 // Write queues p to be sent. It waits while the send buffer has no room for p, and for the owner's turn if p is longer than 64 KiB. An

@@ -200,14 +200,9 @@ func (u *UDPConn) receive(p []byte) (int, netip.AddrPort, error) {
 	}
 	r := u.in.add(p)
 	u.mu.Unlock()
-	u.net.submit(&u.task)
-	<-r.ready
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	from, _ := r.value.(netip.AddrPort)
-	n, err := r.n, r.err
-	u.in.recycle(r)
-	return n, from, err
+	got := u.net.wait(&u.task, r, &u.mu, &u.in.requests)
+	from, _ := got.value.(netip.AddrPort)
+	return got.n, from, got.err
 }
 
 // send queues a datagram; a zero to means the peer.
@@ -246,13 +241,8 @@ func (u *UDPConn) send(p []byte, to netip.AddrPort) (int, error) {
 	r := u.out.add(p)
 	r.value = to
 	u.mu.Unlock()
-	u.net.submit(&u.task)
-	<-r.ready
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	n, err := r.n, r.err
-	u.out.recycle(r)
-	return n, err
+	got := u.net.wait(&u.task, r, &u.mu, &u.out.requests)
+	return got.n, got.err
 }
 
 // LocalAddr returns the local address, a *net.UDPAddr.

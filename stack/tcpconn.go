@@ -243,6 +243,12 @@ func (c *TCPConn) CloseWrite(now clock.Instant) error {
 	return c.userError(err)
 }
 
+// SoftErr returns the last ICMP error or failed neighbour resolution, nil if there was none.
+func (c *TCPConn) SoftErr() error { return c.conn.SoftErr() }
+
+// CloseRead shuts the receiving half: see tcp.Conn.CloseRead.
+func (c *TCPConn) CloseRead() { c.conn.CloseRead() }
+
 // Close closes both directions: in an orderly way, or by RST if received data is unread.
 func (c *TCPConn) Close(now clock.Instant) {
 	c.conn.Close(now)

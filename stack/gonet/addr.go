@@ -25,9 +25,12 @@ func fits(a netip.Addr, family int) bool {
 }
 
 // resolve returns the addresses and port of an address such as "host:port" in the order in which they are to be tried. An empty host
-// is one address, the zero Addr.
+// is one address, the zero Addr. An empty address is an empty host and port 0.
 func (n *Net) resolve(ctx context.Context, network, address string) ([]netip.Addr, uint16, error) {
 	_, family, _ := protocol(network)
+	if address == "" {
+		return []netip.Addr{{}}, 0, nil
+	}
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, 0, err
@@ -47,9 +50,14 @@ func (n *Net) resolve(ctx context.Context, network, address string) ([]netip.Add
 		addrs = append(addrs, netip.IPv4Unspecified()) // as package net does for a dial to "::"
 	}
 	if len(addrs) == 0 {
-		return nil, 0, &net.AddrError{Err: "no suitable address found", Addr: host}
+		return nil, 0, noSuitable(host)
 	}
 	return addrs, uint16(port), nil
+}
+
+// noSuitable returns the error of a name or literal that has no address of the family.
+func noSuitable(host string) error {
+	return &net.AddrError{Err: "no suitable address found", Addr: host}
 }
 
 // bindAddr returns the address to which a socket is bound that listens on a, and whether it receives IPv6 only. An unspecified address
@@ -66,17 +74,20 @@ func bindAddr(a netip.Addr, family int) (bound netip.Addr, only6 bool) {
 	return netip.Addr{}, false
 }
 
-// localAddr returns the address and port of a Dialer's LocalAddr. An unspecified address means that the route chooses it.
-func localAddr(a net.Addr) (netip.AddrPort, bool) {
+// localAddr returns the address and port of a Dialer's LocalAddr, which must be of the protocol. An unspecified address means that the
+// route chooses it.
+func localAddr(a net.Addr, proto string) (netip.AddrPort, bool) {
 	var ap netip.AddrPort
-	switch a := a.(type) {
-	case nil:
+	if a == nil {
 		return ap, true
+	}
+	switch a := a.(type) {
 	case *net.TCPAddr:
 		ap = a.AddrPort()
 	case *net.UDPAddr:
 		ap = a.AddrPort()
-	default:
+	}
+	if a.Network() != proto {
 		return ap, false
 	}
 	ip := ap.Addr().Unmap()

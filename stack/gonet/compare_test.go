@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -23,6 +24,22 @@ type system struct {
 	dialContext  func(ctx context.Context, network, address string) (net.Conn, error)
 	listen       func(network, address string) (net.Listener, error)
 	listenPacket func(network, address string) (net.PacketConn, error)
+	dialWith     func(ctx context.Context, options dialOptions, network, address string) (net.Conn, error)
+	resolver     resolver
+}
+
+// dialOptions are the options that both Dialer types have.
+type dialOptions struct {
+	timeout  time.Duration
+	deadline time.Time
+	local    net.Addr
+}
+
+// resolver is what both Resolver types have.
+type resolver interface {
+	LookupHost(ctx context.Context, host string) ([]string, error)
+	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // stream is what both TCPConn types have beyond net.Conn.
@@ -150,6 +167,11 @@ func TestLikePackageNet(t *testing.T) {
 		},
 		listen:       net.Listen,
 		listenPacket: net.ListenPacket,
+		dialWith: func(ctx context.Context, o dialOptions, network, address string) (net.Conn, error) {
+			d := net.Dialer{Timeout: o.timeout, Deadline: o.deadline, LocalAddr: o.local}
+			return d.DialContext(ctx, network, address)
+		},
+		resolver: net.DefaultResolver,
 	}
 	defer func(d time.Duration) { settle = d }(settle)
 	want, got, unexpected := compare(t, kernel)
@@ -204,5 +226,10 @@ func compare(t *testing.T, kernel system) (want, got *observer, unexpected []str
 }
 
 func systemOf(n *gonet.Net) system {
-	return system{dial: n.Dial, dialContext: n.DialContext, listen: n.Listen, listenPacket: n.ListenPacket}
+	return system{dial: n.Dial, dialContext: n.DialContext, listen: n.Listen, listenPacket: n.ListenPacket, resolver: n.Resolver(),
+		dialWith: func(ctx context.Context, o dialOptions, network, address string) (net.Conn, error) {
+			d := gonet.Dialer{Net: n, Timeout: o.timeout, Deadline: o.deadline, LocalAddr: o.local}
+			return d.DialContext(ctx, network, address)
+		},
+	}
 }

@@ -33,6 +33,13 @@ func program(o *observer) {
 	o.datagrams()
 	o.connectedUDP()
 	o.descriptors()
+	o.failingStreams()
+	o.bounds()
+	o.emptyAddresses()
+	o.otherFamily()
+	o.keepAliveRanges()
+	o.bothShut()
+	o.literals()
 }
 
 // tcp returns the ends of a new connection: the dialled one first.

@@ -2,6 +2,7 @@ package gonet_test
 
 import (
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -17,6 +18,7 @@ func (o *observer) udp(network, address string) net.PacketConn {
 type packetConn interface {
 	net.PacketConn
 	net.Conn
+	WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error)
 }
 
 func (o *observer) datagrams() {

@@ -41,7 +41,7 @@ type TCPConn struct {
 	left    bool           // true after the owner has ended the socket, for Close
 	again   bool           // true if the socket has changed while serve ran
 	fin     bool           // true after the peer's FIN
-	orphan  *lab.Event     // the end of a closed connection whose octets wait; nil for most
+	orphan  *lab.Event     // the end of a closed connection whose octets wait or which lingers; nil for most
 	waiting int            // octets of pending when orphan was set
 
 	mu      sync.Mutex
@@ -119,17 +119,12 @@ func (c *TCPConn) read(p []byte) (int, error) {
 
 // wait makes the owner look at a request and waits for its end.
 func (c *TCPConn) wait(r *request, h *half) (int, error) {
-	c.net.submit(&c.task)
-	<-r.ready
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n, err := r.n, r.err
-	h.recycle(r)
-	return n, err
+	got := c.net.wait(&c.task, r, &c.mu, &h.requests)
+	return got.n, got.err
 }
 
-// Write queues p to be sent. It waits while the send buffer has no room for p, and for the owner's turn if p is longer than 64 KiB. An error means that the connection has ended, though
-// octets of earlier calls may be lost as well, as with every TCP.
+// Write queues p to be sent. It waits while the send buffer has no room for p, and for the owner's turn if p is longer than 64 KiB. An
+// error means that the connection has ended, though octets of earlier calls may be lost as well, as with every TCP.
 func (c *TCPConn) Write(p []byte) (int, error) {
 	n, err := c.write(p)
 	return n, c.opError("write", err)
@@ -180,8 +175,8 @@ func (c *TCPConn) endWrite() error {
 	return c.net.endError(sysError("write", err))
 }
 
-// ReadFrom sends what r has, up to its end, and returns the number of octets. The stack takes
-// them from the buffer into which ReadFrom reads.
+// ReadFrom sends the octets of r up to its end and returns their number. The stack takes them from the buffer into which ReadFrom
+// reads. A *net.OpError wraps the error of r, too.
 func (c *TCPConn) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, copyBuffer)
 	for {
@@ -190,14 +185,14 @@ func (c *TCPConn) ReadFrom(r io.Reader) (n int64, err error) {
 			sent, werr := c.send(buf[:got])
 			n += int64(sent)
 			if werr != nil {
-				return n, c.opError("readfrom", werr)
+				return n, c.opError("readfrom", c.opError("write", werr))
 			}
 		}
 		if rerr == io.EOF {
 			return n, nil
 		}
 		if rerr != nil {
-			return n, rerr
+			return n, c.opError("readfrom", rerr)
 		}
 	}
 }
@@ -214,7 +209,7 @@ func (c *TCPConn) send(p []byte) (int, error) {
 	return c.wait(r, &c.out)
 }
 
-// WriteTo writes what the peer sends to w, up to the FIN, and returns the number of octets.
+// WriteTo writes the octets of the peer to w, up to the FIN, and returns their number. A *net.OpError wraps the error of w, too.
 func (c *TCPConn) WriteTo(w io.Writer) (n int64, err error) {
 	buf := make([]byte, copyBuffer)
 	for {
@@ -224,16 +219,16 @@ func (c *TCPConn) WriteTo(w io.Writer) (n int64, err error) {
 			n += int64(put)
 			switch {
 			case werr != nil:
-				return n, werr
+				return n, c.opError("writeto", werr)
 			case put != got:
-				return n, io.ErrShortWrite
+				return n, c.opError("writeto", io.ErrShortWrite)
 			}
 		}
 		if rerr == io.EOF {
 			return n, nil
 		}
 		if rerr != nil {
-			return n, c.opError("writeto", rerr)
+			return n, c.opError("writeto", c.opError("read", rerr))
 		}
 	}
 }
@@ -267,7 +262,8 @@ func (c *TCPConn) CloseWrite() error {
 	return c.opError("close", err)
 }
 
-// CloseRead makes Read return io.EOF once the octets received so far are read. The peer is not told.
+// CloseRead makes Read return io.EOF once the octets received so far are read. The peer is not told. If CloseWrite was called too, further
+// octets of the peer reset the connection (RFC 1122 §4.2.2.13).
 func (c *TCPConn) CloseRead() error {
 	err := c.shutdown(&c.in)
 	return c.opError("close", err)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"net"
+	"os"
+	"syscall"
 	"time"
 
 	"smolsh/stack/tcp"
@@ -16,6 +18,12 @@ var errNoDescriptor = errors.ErrUnsupported
 const (
 	keepAliveIdle  = 15 * time.Second
 	keepAliveCount = 9
+)
+
+// The largest options of keep-alives, as on Linux.
+const (
+	maxKeepAlive      = 32767 * time.Second
+	maxKeepAliveCount = 127
 )
 
 // defaults returns the options of new connections, for the owner: the host's, with Nagle's algorithm off and keep-alives on, as package net sets them.
@@ -33,7 +41,7 @@ func (c *TCPConn) set(change func(cfg *tcp.Config)) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return &net.OpError{Op: "set", Net: c.network, Source: c.local, Addr: c.remote, Err: net.ErrClosed}
+		return c.setError(net.ErrClosed)
 	}
 	cfg := *c.options
 	change(&cfg)
@@ -41,6 +49,11 @@ func (c *TCPConn) set(change func(cfg *tcp.Config)) error {
 	c.mu.Unlock()
 	c.net.submit(&c.task)
 	return nil
+}
+
+// setError returns the error of an option.
+func (c *TCPConn) setError(err error) error {
+	return &net.OpError{Op: "set", Net: c.network, Source: c.local, Addr: c.remote, Err: err}
 }
 
 // SetNoDelay sets whether segments are sent without Nagle's algorithm (RFC 9293 §3.7.4). The default is true.
@@ -63,6 +76,9 @@ func (c *TCPConn) SetKeepAlive(on bool) error {
 // SetKeepAlivePeriod sets the time of silence before a keep-alive, and that between two; 0: 15 s; a negative d changes nothing. It does not
 // begin keep-alives that are off.
 func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
+	if d > maxKeepAlive {
+		return c.outOfRange()
+	}
 	return c.set(func(cfg *tcp.Config) {
 		switch {
 		case d < 0:
@@ -77,6 +93,9 @@ func (c *TCPConn) SetKeepAlivePeriod(d time.Duration) error {
 // SetKeepAliveConfig sets the options of keep-alives. The stack has one time for Idle and Interval, and takes Idle. Zero fields mean the
 // defaults, negative ones leave the option unchanged.
 func (c *TCPConn) SetKeepAliveConfig(k net.KeepAliveConfig) error {
+	if max(k.Idle, k.Interval) > maxKeepAlive || k.Count > maxKeepAliveCount {
+		return c.outOfRange()
+	}
 	return c.set(func(cfg *tcp.Config) {
 		if cfg.KeepAlive > 0 {
 			c.idle = cfg.KeepAlive
@@ -89,6 +108,16 @@ func (c *TCPConn) SetKeepAliveConfig(k net.KeepAliveConfig) error {
 			c.idle = k.Idle
 		}
 	})
+}
+
+// outOfRange returns the error of an option of keep-alives that is too large.
+func (c *TCPConn) outOfRange() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.setError(net.ErrClosed)
+	}
+	return c.setError(os.NewSyscallError("setsockopt", syscall.EINVAL))
 }
 
 func keepAlive(cfg *tcp.Config, k net.KeepAliveConfig) {
@@ -134,7 +163,14 @@ func bufferError(err error) error {
 }
 
 // SetLinger sets what Close does with octets that were not sent or acknowledged. Negative sec, the default: the stack sends them in the
-// background. 0: it discards them and sends a RST. Positive: it sends them in the background for at most sec seconds.
+// background. 0: it discards them and sends a RST. Positive: it sends them in the background for at most sec seconds, after which the
+// connection is reset, if octets or the FIN are unacknowledged.
 func (c *TCPConn) SetLinger(sec int) error {
-	return c.set(func(*tcp.Config) { c.linger = sec })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.setError(net.ErrClosed)
+	}
+	c.linger = sec
+	return nil
 }

@@ -17,10 +17,11 @@ const orphanTimeout = time.Minute
 
 // dialing is the part of a connection that is being opened.
 type dialing struct {
-	local, remote netip.AddrPort
-	keepAlive     *net.KeepAliveConfig // nil for the default
-	err           error                // the result, valid once the connection was sent to done
-	done          chan *TCPConn        // has room for every connection that may be sent to it; nil after the result
+	local     netip.AddrPort
+	remote    remote
+	keepAlive *net.KeepAliveConfig // nil for the default
+	err       error                // the result, valid once the connection was sent to done
+	done      chan *TCPConn        // has room for every connection that may be sent to it; nil after the result
 }
 
 // serve does what the calls have asked for, as far as the stack can. The owner calls it for the task, and when the socket has changed.
@@ -69,7 +70,7 @@ func (c *TCPConn) open(now clock.Instant) bool {
 		keepAlive(&cfg, *d.keepAlive)
 	}
 	c.options = &cfg
-	sock, err := c.net.host.DialTCP(now, d.local, d.remote, cfg)
+	sock, err := c.net.host.DialTCP(now, d.local, d.remote.to, cfg)
 	if err != nil {
 		call := "connect"
 		if d.local.IsValid() && (err == stack.ErrPortInUse || err == stack.ErrNotOurs) {
@@ -149,7 +150,7 @@ func (c *TCPConn) serveReads(now clock.Instant) {
 		case n > 0:
 			r.n = n
 			c.in.finish(nil)
-		case err == io.EOF, c.in.shut:
+		case err == io.EOF, c.in.shut && err == nil:
 			c.in.finish(io.EOF)
 		case err == nil:
 			return
@@ -194,6 +195,9 @@ func (c *TCPConn) serveWrites(now clock.Instant) {
 			return
 		}
 	}
+	if c.in.shut {
+		c.sock.CloseRead()
+	}
 	if c.out.shut && !c.out.told && !c.closed {
 		c.out.told = true
 		_ = c.sock.CloseWrite(now) // an error means that the connection has ended, which notice records
@@ -207,45 +211,61 @@ func (c *TCPConn) serveClose(now clock.Instant) {
 	case c.linger == 0, c.dial != nil && c.dial.done != nil:
 		c.sock.Abort(now)
 	case len(c.pending) > 0:
-		switch {
-		case c.orphan == nil:
-			c.orphan = c.net.runner.World().At(now.Add(orphanTimeout), c.giveUp)
-			c.waiting = len(c.pending)
-		case c.net.steps != nil && len(c.pending) < c.waiting: // many octets may be pending then
-			c.orphan.Move(now.Add(orphanTimeout))
-			c.waiting = len(c.pending)
-		}
+		c.limitTime(now)
 		return
 	default:
 		if c.linger > 0 {
-			c.limitTime(now, time.Duration(c.linger)*time.Second)
+			c.limitTime(now)
 		}
 		c.sock.Close(now)
 	}
 	c.left, c.again, c.pending = true, false, nil
-	if c.orphan != nil {
-		c.orphan.Stop()
-	}
 	if c.dial != nil {
 		c.dial.done = nil
 	}
-	c.sock.OnEvent = nil
+	c.sock.OnEvent = c.lingering
+	c.lingering(now)
 }
 
-// giveUp ends a closed connection whose octets have waited for the send buffer for too long, though the peer is alive: its window may
-// be closed for ever.
+// limitTime starts the timer that ends a closed connection: after the time of SetLinger, or else if octets wait for the send buffer for
+// orphanTimeout. In steps, when many octets may wait, that time begins again whenever some are sent.
+func (c *TCPConn) limitTime(now clock.Instant) {
+	switch {
+	case c.orphan == nil && c.linger > 0:
+		c.orphan = c.net.runner.World().At(now.Add(time.Duration(c.linger)*time.Second), c.giveUp)
+	case c.orphan == nil:
+		c.orphan = c.net.runner.World().At(now.Add(orphanTimeout), c.giveUp)
+		c.waiting = len(c.pending)
+	case c.linger < 0 && c.net.steps != nil && len(c.pending) < c.waiting:
+		c.orphan.Move(now.Add(orphanTimeout))
+		c.waiting = len(c.pending)
+	}
+}
+
+// lingering stops the timer of a connection that the stack has closed, unless it lingers: its octets or its FIN are unacknowledged.
+func (c *TCPConn) lingering(clock.Instant) {
+	if c.orphan != nil && c.linger > 0 {
+		switch c.sock.State() {
+		case tcp.FinWait1, tcp.Closing, tcp.LastAck:
+			return
+		}
+	}
+	if c.orphan != nil {
+		c.orphan.Stop()
+	}
+	c.orphan, c.sock.OnEvent = nil, nil
+}
+
+// giveUp ends a closed connection whose time is over, though the peer may be alive: its window may be closed for ever.
 func (c *TCPConn) giveUp(now clock.Instant) {
 	c.mu.Lock()
 	c.linger = 0
+	left := c.left
 	c.mu.Unlock()
-	c.serve(now)
-}
-
-// limitTime bounds the time for which sent octets may stay unacknowledged.
-func (c *TCPConn) limitTime(now clock.Instant, most time.Duration) {
-	cfg := c.sock.Config()
-	if cfg.UserTimeout == 0 || cfg.UserTimeout > most {
-		cfg.UserTimeout = most
-		_ = c.sock.SetConfig(now, cfg)
+	if !left {
+		c.serve(now)
+		return
 	}
+	c.orphan, c.sock.OnEvent = nil, nil
+	c.sock.Abort(now)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"smolsh/stack/clock"
 )
 
 // attemptDelay is the time after which a dial tries the next address without the answer of the one before (RFC 8305 §5).
@@ -15,7 +17,8 @@ const attemptDelay = 250 * time.Millisecond
 // A Dialer has the options of a dial, as net.Dialer has them. The zero value but for Net is ready for use.
 type Dialer struct {
 	Net *Net
-	// Timeout bounds the whole dial, with all addresses of the name; 0: no bound but the context's and the stack's.
+	// Timeout bounds the whole dial, with all addresses of the name; 0: no bound but the context's and the stack's. With a negative
+	// Timeout the dial fails at once.
 	Timeout time.Duration
 	// Deadline is the time at which the dial fails; the zero time: none.
 	Deadline time.Time
@@ -57,16 +60,13 @@ func (d *Dialer) Dial(network, address string) (net.Conn, error) {
 
 // DialContext is Net.DialContext with the Dialer's options.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	fail := func(err error) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
-	}
+	fail := func(err error) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Net: network, Err: err} }
 	proto, family, ok := protocol(network)
 	if !ok {
 		return fail(net.UnknownNetworkError(network))
 	}
-	local, ok := localAddr(d.LocalAddr)
-	if !ok {
-		return fail(&net.AddrError{Err: "mismatched local address type", Addr: d.LocalAddr.String()})
+	if address == "" {
+		return fail(errMissingAddress)
 	}
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
@@ -74,20 +74,25 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return fail(err)
 	}
-	var remotes []netip.AddrPort
+	local, ok := localAddr(d.LocalAddr, proto)
+	if !ok {
+		return fail(&net.AddrError{Err: "mismatched local address type", Addr: d.LocalAddr.String()})
+	}
+	var remotes []remote
 	for _, a := range addrs {
+		r := remote{to: netip.AddrPortFrom(a, port), named: netip.AddrPortFrom(a, port)}
 		if !a.IsValid() || a.IsUnspecified() {
-			a = loopback(family != 6 && (!a.IsValid() || a.Is4()))
+			r.to = netip.AddrPortFrom(loopback(family != 6 && (!a.IsValid() || a.Is4())), port)
 		}
-		if !local.Addr().IsValid() || local.Addr().Is4() == a.Is4() {
-			remotes = append(remotes, netip.AddrPortFrom(a, port))
+		if !local.Addr().IsValid() || local.Addr().Is4() == r.to.Addr().Is4() {
+			remotes = append(remotes, r)
 		}
 	}
 	if len(remotes) == 0 {
-		return fail(&net.AddrError{Err: "no suitable address found", Addr: address})
+		return fail(noSuitable(d.LocalAddr.String()))
 	}
 	if proto == "udp" {
-		return d.dialUDP(network, local, remotes)
+		return d.dialUDP(ctx, network, local, remotes)
 	}
 	c, err := d.dialTCP(ctx, network, local, interleave(remotes))
 	if err != nil {
@@ -99,7 +104,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 // bound returns ctx with the Dialer's Timeout and Deadline.
 func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	at := d.Deadline
-	if d.Timeout > 0 {
+	if d.Timeout != 0 { // negative too, as in package net: the rest of a time that is over
 		if t := time.Now().Add(d.Timeout); at.IsZero() || t.Before(at) {
 			at = t
 		}
@@ -110,12 +115,18 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithDeadline(ctx, at)
 }
 
+// A remote is an address to dial.
+type remote struct {
+	to    netip.AddrPort
+	named netip.AddrPort // for errors: that which the program has named, perhaps the unspecified address or none
+}
+
 // interleave returns the addresses with the families in turn, beginning with that of the first (RFC 8305 §4).
-func interleave(all []netip.AddrPort) (list []netip.AddrPort) {
-	var kinds [2][]netip.AddrPort
+func interleave(all []remote) (list []remote) {
+	var kinds [2][]remote
 	for _, a := range all {
 		k := 0
-		if a.Addr().Is4() != all[0].Addr().Is4() {
+		if a.to.Addr().Is4() != all[0].to.Addr().Is4() {
 			k = 1
 		}
 		kinds[k] = append(kinds[k], a)
@@ -131,39 +142,42 @@ func interleave(all []netip.AddrPort) (list []netip.AddrPort) {
 	return list
 }
 
-func (d *Dialer) dialUDP(network string, local netip.AddrPort, remotes []netip.AddrPort) (net.Conn, error) {
+func (d *Dialer) dialUDP(ctx context.Context, network string, local netip.AddrPort, remotes []remote) (net.Conn, error) {
 	var first error
-	for _, remote := range remotes {
-		u, err := d.Net.dialUDP(network, local, remote)
+	for _, r := range remotes {
+		if err := ctx.Err(); err != nil {
+			return nil, d.dialError(network, r, contextError(err))
+		}
+		u, err := d.Net.dialUDP(network, local, r.to)
 		if err == nil {
 			return u, nil
 		}
 		if first == nil {
-			first = d.dialError(network, remote, err)
+			first = d.dialError(network, r, err)
 		}
 	}
 	return nil, first
 }
 
-func (d *Dialer) dialError(network string, remote netip.AddrPort, err error) error {
+func (d *Dialer) dialError(network string, r remote, err error) error {
 	e := &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
-	if _, family, _ := protocol(network); family >= 0 && network[0] == 'u' {
-		e.Addr = net.UDPAddrFromAddrPort(remote)
+	if network[0] == 'u' {
+		e.Addr = net.UDPAddrFromAddrPort(r.named)
 	} else {
-		e.Addr = net.TCPAddrFromAddrPort(remote)
+		e.Addr = net.TCPAddrFromAddrPort(r.named)
 	}
 	return e
 }
 
 // dialTCP tries the addresses in their order, each after a delay or after the failure of an attempt, and returns the first connection.
 // If all fail, the error is that of the first.
-func (d *Dialer) dialTCP(ctx context.Context, network string, local netip.AddrPort, remotes []netip.AddrPort) (*TCPConn, error) {
+func (d *Dialer) dialTCP(ctx context.Context, network string, local netip.AddrPort, remotes []remote) (*TCPConn, error) {
 	var (
 		done     = make(chan *TCPConn, len(remotes))
 		attempts []*TCPConn // those that have begun
 		pending  int        // attempts without a result
 		first    error
-		firstOf  netip.AddrPort
+		firstOf  remote
 		next     *time.Timer
 		due      <-chan time.Time
 	)
@@ -178,6 +192,9 @@ func (d *Dialer) dialTCP(ctx context.Context, network string, local netip.AddrPo
 	begin := func() {
 		attempts = append(attempts, d.begin(network, local, remotes[len(attempts)], done))
 		pending++
+		if next != nil {
+			next.Stop()
+		}
 		if due = nil; len(attempts) < len(remotes) && d.FallbackDelay >= 0 {
 			next = time.NewTimer(d.delay())
 			due = next.C
@@ -206,9 +223,25 @@ func (d *Dialer) dialTCP(ctx context.Context, network string, local netip.AddrPo
 		case <-due:
 			begin()
 		case <-ctx.Done():
-			return nil, d.dialError(network, remotes[0], contextError(ctx.Err()))
+			return nil, d.dialError(network, remotes[0], d.late(contextError(ctx.Err()), attempts[0]))
 		}
 	}
+}
+
+// late returns the error of a dial that its context has ended: with the ICMP error of the first attempt, if there was one.
+func (d *Dialer) late(err error, c *TCPConn) error {
+	if _, ok := err.(timeoutError); !ok {
+		return err
+	}
+	d.Net.do("error of dial "+c.dial.remote.to.String(), func(clock.Instant) {
+		if c.sock == nil {
+			return
+		}
+		if soft := sysError("connect", c.sock.SoftErr()); soft != nil {
+			err = unreachableError{cause: soft}
+		}
+	})
+	return err
 }
 
 func (d *Dialer) delay() time.Duration {
@@ -219,7 +252,7 @@ func (d *Dialer) delay() time.Duration {
 }
 
 // begin makes the owner open a connection, which is sent to done when it is established or has failed.
-func (d *Dialer) begin(network string, local, remote netip.AddrPort, done chan *TCPConn) *TCPConn {
+func (d *Dialer) begin(network string, local netip.AddrPort, remote remote, done chan *TCPConn) *TCPConn {
 	c := d.Net.newTCP(network)
 	c.dial = &dialing{local: local, remote: remote, done: done}
 	switch {
@@ -228,11 +261,11 @@ func (d *Dialer) begin(network string, local, remote netip.AddrPort, done chan *
 	case d.KeepAlive != 0:
 		c.dial.keepAlive = &net.KeepAliveConfig{Enable: d.KeepAlive > 0, Idle: d.KeepAlive}
 	}
-	if remote.Port() == 0 { // no listener can have it
+	if remote.to.Port() == 0 { // no listener can have it
 		c.dialled(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 		return c
 	}
-	c.task.key.want = "dial " + network + local.String() + remote.String()
+	c.task.key.want = "dial " + network + local.String() + remote.to.String()
 	d.Net.submit(&c.task)
 	return c
 }

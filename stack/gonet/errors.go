@@ -68,6 +68,18 @@ func (timeoutError) Timeout() bool        { return true }
 func (timeoutError) Temporary() bool      { return true }
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
+// unreachableError is the error of a dial whose time is over, after a router or a neighbour has reported the destination as unreachable.
+// errors.Is matches it with the errno of that report too.
+type unreachableError struct {
+	timeoutError
+	cause error // an os.SyscallError
+}
+
+func (e unreachableError) Error() string {
+	return e.timeoutError.Error() + " (" + e.cause.Error() + ")"
+}
+func (e unreachableError) Unwrap() error { return e.cause }
+
 // canceledError is the error of a dial whose context was cancelled. errors.Is matches it with context.Canceled.
 type canceledError struct{}
 

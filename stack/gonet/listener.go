@@ -150,14 +150,9 @@ func (l *TCPListener) accept() (*TCPConn, error) {
 	}
 	r := l.accepts.add(nil)
 	l.mu.Unlock()
-	l.net.submit(&l.task)
-	<-r.ready
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c, _ := r.value.(*TCPConn)
-	err := r.err
-	l.accepts.recycle(r)
-	return c, err
+	got := l.net.wait(&l.task, r, &l.mu, &l.accepts)
+	c, _ := got.value.(*TCPConn)
+	return c, got.err
 }
 
 func (l *TCPListener) opError(op string, err error) error {

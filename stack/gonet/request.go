@@ -1,5 +1,7 @@
 package gonet
 
+import "sync"
+
 // A request is one blocked call: octets to read or to write, or a connection to accept. The socket's lock guards it until its end.
 type request struct {
 	p     []byte
@@ -52,4 +54,15 @@ func (q *requests) finishAll(err error) {
 func (q *requests) recycle(r *request) {
 	*r = request{ready: r.ready}
 	q.spare = r
+}
+
+// wait makes the owner look at a socket's request, waits for its end, and returns it. mu guards q, the direction of the request.
+func (n *Net) wait(t *task, r *request, mu *sync.Mutex, q *requests) request {
+	n.submit(t)
+	<-r.ready
+	mu.Lock()
+	defer mu.Unlock()
+	got := *r
+	q.recycle(r)
+	return got
 }

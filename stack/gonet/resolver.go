@@ -19,6 +19,9 @@ func (n *Net) Resolver() *Resolver { return &Resolver{n} }
 
 // LookupHost returns the addresses of a name as text, in the order in which they should be tried.
 func (r *Resolver) LookupHost(ctx context.Context, host string) ([]string, error) {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return []string{host}, nil
+	}
 	addrs, err := r.LookupNetIP(ctx, "ip", host)
 	var list []string
 	for _, a := range addrs {
@@ -27,18 +30,19 @@ func (r *Resolver) LookupHost(ctx context.Context, host string) ([]string, error
 	return list, err
 }
 
-// LookupIPAddr is LookupHost with the addresses as net.IPAddr.
+// LookupIPAddr is LookupHost with the addresses as net.IPAddr, whose IP has 16 octets.
 func (r *Resolver) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
 	addrs, err := r.LookupNetIP(ctx, "ip", host)
 	var list []net.IPAddr
 	for _, a := range addrs {
-		list = append(list, net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()})
+		list = append(list, net.IPAddr{IP: net.IP(a.AsSlice()).To16(), Zone: a.Zone()})
 	}
 	return list, err
 }
 
 // LookupNetIP returns the addresses of a name of one network, ip, ip4 or ip6, in the order in which they should be tried (RFC 6724 §6).
-// Errors: *net.DNSError, which errors.Is matches with the context's error if that was the cause; net.UnknownNetworkError; that of Fail.
+// Errors: *net.DNSError, which errors.Is matches with the context's error if that was the cause; *net.AddrError for a literal of the other
+// family; net.UnknownNetworkError; that of Fail. Deviates: a literal of IPv4 is not IPv4-mapped, as with package net.
 func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	family := 0
 	switch network {
@@ -53,6 +57,9 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 	addrs, err := r.lookup(ctx, family, host)
 	if err == nil && len(addrs) == 0 {
 		err = notFound(host)
+		if _, e := netip.ParseAddr(host); e == nil {
+			err = noSuitable(host)
+		}
 	}
 	return addrs, err
 }
@@ -100,7 +107,7 @@ func (r *Resolver) lookup(ctx context.Context, family int, host string) ([]netip
 	if host == "" {
 		return nil, notFound(host)
 	}
-	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") { // RFC 6761 §6.3
+	if isLocalhost(host) {
 		return only([]netip.Addr{loopback(false), loopback(true)}, family), nil
 	}
 	addrs := r.ofHost(host)
@@ -116,6 +123,12 @@ func (r *Resolver) lookup(ctx context.Context, family int, host string) ([]netip
 	addrs = only(addrs, family)
 	r.net.do("sort addresses of "+host, func(clock.Instant) { addrs = r.net.host.SortDestinations(addrs) })
 	return addrs, nil
+}
+
+// isLocalhost reports whether a name is localhost or below it: those are the host itself, whatever the servers say (RFC 6761 §6.3).
+func isLocalhost(host string) bool {
+	host = "." + strings.TrimSuffix(strings.ToLower(host), ".")
+	return strings.HasSuffix(host, ".localhost")
 }
 
 // only returns the addresses of a family.

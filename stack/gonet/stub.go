@@ -53,19 +53,32 @@ func (r *Resolver) question(ctx context.Context, host string, typ dns.Type) (add
 		if !ok {
 			break
 		}
-		if err := ctx.Err(); err != nil {
-			l.Fail(contextError(err))
+		err := contextEnd(ctx)
+		if err == nil {
+			err = r.exchange(ctx, l, a)
+		}
+		if err == nil {
+			continue
+		}
+		if over := contextEnd(ctx); over != nil { // perhaps it has ended the exchange
+			l.Fail(over)
 			break
 		}
-		if err := r.exchange(ctx, l, a); err != nil {
-			l.Fail(err)
-		}
+		l.Fail(err)
 	}
 	records, err := l.Result()
 	for _, rec := range records {
 		addrs = append(addrs, rec.Addr)
 	}
 	return addrs, dnsError(err)
+}
+
+// contextEnd returns the error of a context that has ended or whose deadline has passed, as package net has it.
+func contextEnd(ctx context.Context) error {
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+		return timeoutError{}
+	}
+	return contextError(ctx.Err())
 }
 
 // dnsError returns the error of a Lookup as package net has it, nil for a name without data.

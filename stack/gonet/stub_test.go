@@ -26,6 +26,8 @@ type nameServer struct {
 	streams atomic.Int32 // over TCP
 	ids     map[uint16]bool
 	ports   map[string]bool
+	hold    bool // true if the server keeps its connections open
+	deaf    bool // true if the server reads no question over TCP
 }
 
 // serve answers on port 53 of n, until the test ends.
@@ -58,6 +60,10 @@ func (s *nameServer) serve(n *gonet.Net) {
 				return
 			}
 			s.streams.Add(1)
+			if s.deaf {
+				defer c.Close()
+				continue
+			}
 			var length [2]byte
 			io.ReadFull(c, length[:])
 			buf := make([]byte, binary.BigEndian.Uint16(length[:]))
@@ -65,7 +71,11 @@ func (s *nameServer) serve(n *gonet.Net) {
 			for _, m := range s.answer(buf, true) {
 				c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(m))), m...))
 			}
-			c.Close()
+			if !s.hold {
+				c.Close()
+			} else {
+				defer c.Close()
+			}
 		}
 	}()
 }
@@ -116,6 +126,12 @@ func (s *nameServer) answer(query []byte, stream bool) [][]byte {
 			break
 		}
 		a(name, 9)
+	case "stray.example.":
+		if !stream {
+			m.Truncated = true
+			break
+		}
+		m.ID++
 	case "forged.example.":
 		a(name, 66)
 		m.ID++

@@ -26,7 +26,7 @@ const (
 //
 // Close, the deadlines and writes only record what the owner is to do; a write waits only if many datagrams wait already. So an error of
 // sending a datagram, such as ENETUNREACH, is returned by a later call: on a connected socket by the next read or write, on others by
-// the next write to the same destination.
+// the next write to the same destination, whose own datagram is sent nevertheless.
 type UDPConn struct {
 	net           *Net
 	task          task
@@ -212,14 +212,9 @@ func (u *UDPConn) receive(p []byte) (int, netip.AddrPort, error) {
 	}
 	r := u.in.add(p)
 	u.mu.Unlock()
-	u.net.submit(&u.task)
-	<-r.ready
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	from, _ := r.value.(netip.AddrPort)
-	n, err := r.n, r.err
-	u.in.recycle(r)
-	return n, from, err
+	got := u.net.wait(&u.task, r, &u.mu, &u.in.requests)
+	from, _ := got.value.(netip.AddrPort)
+	return got.n, from, got.err
 }
 
 // send queues a datagram; a zero to means the peer.
@@ -235,7 +230,7 @@ func (u *UDPConn) send(p []byte, to netip.AddrPort) (int, error) {
 		err = u.closedError()
 	case u.out.deadline.expired:
 		err = os.ErrDeadlineExceeded
-	case u.err != nil && (u.peer.IsValid() || u.errTo == to):
+	case u.err != nil && u.peer.IsValid():
 		err, u.err = sysError(sendCall(to), u.err), nil
 	case len(p) > most:
 		err = os.NewSyscallError(sendCall(to), syscall.EMSGSIZE)
@@ -247,20 +242,19 @@ func (u *UDPConn) send(p []byte, to netip.AddrPort) (int, error) {
 	if len(u.waiting) < maxDatagrams && u.octets+len(p) <= maxDatagramBytes {
 		u.waiting = append(u.waiting, datagram{append([]byte(nil), p...), to})
 		u.octets += len(p)
+		n := len(p)
+		if u.err != nil && u.errTo == to { // of an earlier datagram, perhaps long ago
+			n, err, u.err = 0, sysError(sendCall(to), u.err), nil
+		}
 		u.mu.Unlock()
 		u.net.submit(&u.task)
-		return len(p), nil
+		return n, err
 	}
 	r := u.out.add(p)
 	r.value = to
 	u.mu.Unlock()
-	u.net.submit(&u.task)
-	<-r.ready
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	n, err := r.n, r.err
-	u.out.recycle(r)
-	return n, err
+	got := u.net.wait(&u.task, r, &u.mu, &u.out.requests)
+	return got.n, got.err
 }
 
 // LocalAddr returns the local address, a *net.UDPAddr.

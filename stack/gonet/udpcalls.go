@@ -77,6 +77,9 @@ func (u *UDPConn) WriteToUDP(p []byte, to *net.UDPAddr) (int, error) {
 
 // WriteToUDPAddrPort is WriteTo with the destination as a netip.AddrPort.
 func (u *UDPConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error) {
+	if !to.IsValid() && !u.peer.IsValid() {
+		return 0, u.opError("write", errMissingAddress, addrPortAddr(to))
+	}
 	return u.writeTo(p, to, nil)
 }
 
@@ -84,23 +87,36 @@ func (u *UDPConn) writeTo(p []byte, to netip.AddrPort, addr net.Addr) (int, erro
 	if addr == nil {
 		addr = addrPortAddr(to)
 	}
-	a := to.Addr().Unmap()
-	if !a.IsValid() || a.IsUnspecified() {
-		a = loopback(u.network != "udp6" && !a.Is6())
-	}
-	switch {
-	case u.peer.IsValid():
-		return 0, u.opError("write", net.ErrWriteToConnected, addr)
-	case u.network == "udp4" && !a.Is4():
-		return 0, u.opError("write", &net.AddrError{Err: "non-IPv4 address", Addr: a.String()}, addr)
-	case u.network == "udp6" && a.Is4():
-		return 0, u.opError("write", &net.AddrError{Err: "non-IPv6 address", Addr: a.String()}, addr)
-	case to.Port() == 0:
-		return 0, u.opError("write", os.NewSyscallError("sendto", syscall.EINVAL), addr)
+	a, err := u.destination(to)
+	if err != nil {
+		return 0, u.opError("write", err, addr)
 	}
 	n, err := u.send(p, netip.AddrPortFrom(a, to.Port()))
 	return n, u.opError("write", err, addr)
 }
+
+// destination returns the address to which a datagram for to is sent: that of the host itself for an unspecified one. Errors are those of
+// package net for a socket of IPv4, of IPv6, or of both.
+func (u *UDPConn) destination(to netip.AddrPort) (netip.Addr, error) {
+	a, v4 := to.Addr().Unmap(), isIPv4(u.local)
+	unspecified := !a.IsValid() || a == netip.IPv4Unspecified() || !v4 && a.IsUnspecified()
+	switch {
+	case u.peer.IsValid():
+		return a, net.ErrWriteToConnected
+	case v4 && !unspecified && !a.Is4():
+		return a, &net.AddrError{Err: "non-IPv4 address", Addr: a.String()}
+	case to.Port() == 0:
+		return a, os.NewSyscallError("sendto", syscall.EINVAL)
+	case unspecified:
+		return loopback(v4), nil
+	case a.Is4() && !v4 && !u.both: // the socket is bound to an address of IPv6, or for IPv6 only
+		return a, os.NewSyscallError("sendto", syscall.ENETUNREACH)
+	}
+	return a, nil
+}
+
+// isIPv4 reports whether a socket with a local address is one of IPv4.
+func isIPv4(a *net.UDPAddr) bool { return a.IP.To4() != nil }
 
 // addrPortAddr is a netip.AddrPort as a net.Addr, for errors.
 type addrPortAddr netip.AddrPort

@@ -92,6 +92,10 @@ func (c *Conn) CloseWrite(now clock.Instant) error {
 	return nil
 }
 
+// CloseRead records that the application reads no more than the octets that are already pending. The peer does not learn of it, and
+// further octets are acknowledged. After CloseWrite, too, they reset the connection, whose calls then return ErrReset (RFC 1122 §4.2.2.13).
+func (c *Conn) CloseRead() { c.readShut = true }
+
 // Close ends both halves: queued octets are sent, then a FIN (RFC 9293 §3.6, §3.10.4). If received octets are unread,
 // or arrive later, Close aborts the connection, so that the peer learns that they are lost (RFC 1122 §4.2.2.13,
 // RFC 2525 §2.17). It does not abort after both FINs have been exchanged, since the peer then waits only for our octets and

@@ -20,6 +20,7 @@ type congestion struct {
 	afterTimeout   bool // true until everything in flight at a timeout is acknowledged; only with a scoreboard
 	lossBySize     bool // true until recover if the lost segments were too long for the path, which is no congestion
 	hadPartialAck  bool // true after a partial ACK in this recovery
+	tlpStale       bool // true if new data was sent after the tail loss probe's timer was set
 }
 
 // controller returns the connection's controller. After an idle time it makes a new one: the connection restarts in slow start

@@ -21,9 +21,9 @@ type Conn struct {
 	hooks        *Hooks
 	state        State
 	passive      bool  // true after a passive OPEN
-	tlpStale     bool  // true if new data was sent after the tail loss probe's timer was set
 	lossTimerFor uint8 // meaning of at.loss: waitReorder or waitTail
 	reo          reordering
+	readShut     bool // true after CloseRead: the application reads no octets that arrive later
 	sack         bool // true if selective acknowledgements are offered, and after the handshake if they are agreed on
 	err          error
 	softError    error // last ICMP error, which a later timeout returns
@@ -252,6 +252,9 @@ func (c *Conn) SoftError(now clock.Instant, err error, hard bool) {
 	}
 	c.softError = err
 }
+
+// SoftErr returns the last ICMP error or failed neighbour resolution, nil if there was none.
+func (c *Conn) SoftErr() error { return c.softError }
 
 // fail ends the connection. Calls return err from now on, and with reset a RST is sent. Received octets stay readable.
 func (c *Conn) fail(err error, reset bool) {

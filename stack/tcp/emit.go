@@ -42,7 +42,7 @@ func (c *Conn) armIdleTimers(now clock.Instant) {
 	c.armPersist(now)
 	c.armRelease(now)
 	c.noteCwndLimited()
-	if c.tlpStale {
+	if c.cong.tlpStale {
 		c.armTLP(now)
 	}
 }
@@ -220,7 +220,7 @@ func (c *Conn) emitData(now clock.Instant, p []byte, s *Segment) {
 	c.noteSent(now)
 	c.spendPacing(now, len(p))
 	c.ensureRTO(now)
-	c.tlpStale = true
+	c.cong.tlpStale = true
 }
 
 // effectiveMSS returns Eff.snd.MSS of RFC 9293 §3.7.1 in octets: the payload of a segment of the full size with its

@@ -27,7 +27,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the connection does into t
 //	0.010 < FLAGS SEQ+LEN ack N win N …         a segment from the peer: mss, ws, ts, ecr, urg, gso,
 //	                                            sackOK; blocks of SACK are FROM:TO
 //	0.010 << …                                  the same; the next line comes before anything can be sent
-//	0.010 write N | read N | shut | close | abort
+//	0.010 write N | read N | shut | shutread | close | abort
 //	0.010 wait                                  nothing: time passes until then
 //	0.010 soft | hard                           an ICMP error
 //	0.010 toobig SEQ MTU                        an ICMP error: fragmentation needed
@@ -348,6 +348,8 @@ func (x *exchange) do(f []string) {
 		if err := x.c.CloseWrite(x.now); err != nil {
 			x.say("= %v", err)
 		}
+	case "shutread":
+		x.c.CloseRead()
 	case "close":
 		x.c.Close(x.now)
 	case "abort":

@@ -27,6 +27,11 @@ func (c *Conn) checkText(now clock.Instant, s *Segment) drop.Reason {
 		c.fail(ErrAborted, true)
 		return drop.TCPClosedRecv
 	}
+	if c.readShut && c.snd.closed { // so has an application that has shut both halves; Linux reports the reset to it
+		c.count(EventAbortOnData)
+		c.fail(ErrReset, true)
+		return drop.TCPClosedRecv
+	}
 	c.tuneReceive(now, &s.Options)
 	return c.storeText(now, s.Seq, s.Payload, s.Segments())
 }

@@ -16,7 +16,7 @@ type tailLossProbe struct {
 // then no delivered segment shows the loss.
 func (c *Conn) armTLP(now clock.Instant) {
 	v, b := &c.snd, c.snd.scoreboard
-	c.tlpStale = false
+	c.cong.tlpStale = false
 	if c.lossTimerFor == waitReorder && c.at.loss != clock.Never {
 		return
 	}
@@ -72,7 +72,7 @@ func (c *Conn) emitTLP(now clock.Instant, p []byte, s *Segment, from wire.Seq) {
 	}
 	v.scoreboard.tlp = tailLossProbe{end: v.nxt, inFlight: true, retransmit: again}
 	c.stopLossTimer(waitTail)
-	c.tlpStale = false
+	c.cong.tlpStale = false
 }
 
 // processTLP performs TLP_process_ack (RFC 8985 §7.4). It reports whether the ACK shows that the probe repaired a loss,

@@ -19,3 +19,17 @@ func queued(c *net.TCPConn) (octets int) {
 	})
 	return octets
 }
+
+// hungUp reports whether a connection has ended by a reset or another error, or by both FINs. It takes no error from the socket.
+func hungUp(c *net.TCPConn) (over bool) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		list := []unix.PollFd{{Fd: int32(fd)}} // POLLERR and POLLHUP are always reported
+		_, _ = unix.Poll(list, 0)              // an error leaves Revents 0
+		over = list[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	})
+	return over || err != nil
+}

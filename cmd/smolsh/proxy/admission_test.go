@@ -8,14 +8,15 @@ func TestAdmission(t *testing.T) {
 	never := make(chan struct{})
 	for _, c := range []struct {
 		what  string
+		kept  int
 		calls func()
 	}{
-		{"failed dial", a.failed},
-		{"dial, accept, end", func() { a.opened("x"); a.accept("x"); a.ended("x") }},
-		{"accept, dial, end", func() { a.accept("x"); a.opened("x"); a.ended("x") }},
-		{"dial, end, accept", func() { a.opened("x"); a.ended("x"); a.accept("x") }},
-		{"dial, end, and never an accept", func() { a.opened("x"); a.ended("x") }},
-		{"the same port again", func() { a.opened("x"); a.accept("x"); a.ended("x") }},
+		{"failed dial", 0, a.failed},
+		{"dial, accept, end", 0, func() { a.opened("x"); a.accept("x"); a.ended("x") }},
+		{"accept, dial, end", 0, func() { a.accept("x"); a.opened("x"); a.ended("x") }},
+		{"dial, end, accept", 0, func() { a.opened("x"); a.ended("x"); a.accept("x") }},
+		{"dial, end, and never an accept", 1, func() { a.opened("x"); a.ended("x") }},
+		{"the same port again", 0, func() { a.opened("x"); a.accept("x"); a.ended("x") }},
 	} {
 		if !a.begin(never) {
 			t.Fatal("no slot")
@@ -24,9 +25,9 @@ func TestAdmission(t *testing.T) {
 		if n := len(a.slots); n != 0 {
 			t.Fatalf("%s: %d slots are held", c.what, n)
 		}
-	}
-	if n := len(a.dialled) + len(a.accepted) + len(a.gone); n != 0 {
-		t.Errorf("%d connections are kept", n)
+		if n := len(a.dialled) + len(a.accepted) + len(a.gone); n != c.kept {
+			t.Errorf("%s: %d connections are kept, want %d", c.what, n, c.kept)
+		}
 	}
 	for range maxUnaccepted {
 		a.begin(never)

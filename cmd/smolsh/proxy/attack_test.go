@@ -168,13 +168,13 @@ func TestSlowOctets(t *testing.T) {
 	}
 }
 
-// TestTargetNeverAccepts: connections to a target whose backlog is full wait, and Close ends them at once, though the kernel still dials.
-func TestTargetNeverAccepts(t *testing.T) {
+// neverAccepts returns the address of a target whose backlog is full, and a function that closes its socket.
+func neverAccepts(t *testing.T) (target string, stop func()) {
+	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer syscall.Close(fd)
 	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -185,9 +185,16 @@ func TestTargetNeverAccepts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return "127.0.0.1:" + strconv.Itoa(name.(*syscall.SockaddrInet4).Port), func() { syscall.Close(fd) }
+}
+
+// TestTargetNeverAccepts: connections to a target whose backlog is full wait, and Close ends them at once, though the kernel still dials.
+func TestTargetNeverAccepts(t *testing.T) {
+	target, stop := neverAccepts(t)
+	defer stop()
 	r := newRig(t, lab.LinkConfig{}, 0)
 	goroutines, files := runtime.NumGoroutine(), descriptors()
-	at := r.carry("tcp", "127.0.0.1:"+strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
+	at := r.carry("tcp", target)
 	var clients []net.Conn
 	for range 50 {
 		clients = append(clients, dial(t, at))

@@ -31,13 +31,16 @@ type rig struct {
 	said []string
 }
 
-func newRig(t *testing.T, link lab.LinkConfig, idle time.Duration) *rig {
+func newRig(t *testing.T, link lab.LinkConfig, idle time.Duration, change ...func(cfg *tcp.Config)) *rig {
 	t.Helper()
 	w := lab.NewWorld()
 	l := lab.New(w, 1)
 	r := &rig{t: t}
 	cfg := tcp.Default()
 	cfg.TimeWait = time.Second // the tests wait for its end
+	for _, fn := range change {
+		fn(&cfg)
+	}
 	for i, name := range []string{"local", "peer"} {
 		addr := []netip.Prefix{netip.MustParsePrefix([]string{"10.0.0.1/24", "10.0.0.2/24"}[i])}
 		var err error
@@ -101,6 +104,12 @@ func (r *rig) counter(words ...string) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// counterBecomes waits until the sum of the samples is n.
+func (r *rig) counterBecomes(n float64, words ...string) {
+	r.t.Helper()
+	eventually(r.t, "change of "+strings.Join(words, " "), func() bool { return r.counter(words...) == n })
 }
 
 // spoken waits for a failure that contains text.

@@ -64,3 +64,12 @@ func TestMetricsServer(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelsAreEscaped: no text of a label ends it.
+func TestLabelsAreEscaped(t *testing.T) {
+	m := metrics{name: "n"}
+	m.sample(1, "a", "x\"y\\z\n")
+	if got, want := m.b.String(), `n{a="x\"y\\z\n"} 1`+"\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

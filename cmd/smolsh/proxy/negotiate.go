@@ -18,10 +18,8 @@ import (
 	"time"
 )
 
-const (
-	negotiationLimit = time.Minute // time that a client has to name its target; the link may be slow
-	maxRequest       = 16 << 10    // octets of a request
-)
+// maxRequest is the number of octets that a request may have.
+const maxRequest = 16 << 10
 
 // refusal is the error for a client that was told why it gets no connection.
 type refusal struct {
@@ -32,8 +30,8 @@ type refusal struct {
 func (r *refusal) Error() string { return r.text }
 
 // serveNegotiation reads the client's request, SOCKS 5 or HTTP, connects to the target that it names, and answers.
-func serveNegotiation(ctx context.Context, c conn) (conn, io.Reader, error) {
-	_ = c.SetDeadline(time.Now().Add(negotiationLimit))
+func (p *Proxy) serveNegotiation(ctx context.Context, c conn) (conn, io.Reader, error) {
+	_ = c.SetDeadline(time.Now().Add(p.negotiationLimit))
 	limited := &io.LimitedReader{R: c, N: maxRequest}
 	in := bufio.NewReader(limited)
 	first, err := in.Peek(1)

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// MaxConns is the number of connections that a Proxy carries at a time. Further ones wait in the kernel's backlog.
+	// MaxConns is the number of connections that a Proxy carries at a time. Each of its routes may carry an equal share. Further connections of
+	// a route wait in the kernel's backlog.
 	MaxConns = 8192
 	// MaxFlows is the number of UDP flows of a route. One more ends the flow that was idle for longest.
 	MaxFlows = 1024
@@ -43,11 +44,15 @@ type Proxy struct {
 	ctx         context.Context
 	cancel      context.CancelFunc
 	running     sync.WaitGroup
-	front, back chan struct{} // one value for each connection that local, and peer, carries
+
+	negotiationLimit time.Duration // time that a client has to name its target, and to end after a refusal; the link may be slow
+	stallLimit       time.Duration // time for which octets of a connection that has ended wait for the other end to take some
 
 	mu      sync.Mutex
 	routes  []*route
-	starts  []func() // the loops that Serve begins
+	relays  []*tcpRelay // two for each TCP route
+	starts  []func()    // the loops that Serve begins
+	looking bool        // true after look has begun
 	sockets map[closer]struct{}
 	closed  bool
 }
@@ -71,7 +76,7 @@ func New(cfg Config) (*Proxy, error) {
 		cfg.Say = func(string) {}
 	}
 	p := &Proxy{cfg: cfg, local: gonet.New(cfg.Runner, cfg.Local), peer: gonet.New(cfg.Runner, cfg.Peer), sockets: map[closer]struct{}{},
-		front: make(chan struct{}, MaxConns), back: make(chan struct{}, MaxConns)}
+		negotiationLimit: time.Minute, stallLimit: 5 * time.Minute}
 	cfg.Runner.Do(func(clock.Instant) {
 		for _, a := range cfg.Peer.Addrs() {
 			if a.Addr().Is4() && !p.peerAddr.IsValid() {
@@ -100,7 +105,7 @@ func (p *Proxy) Add(r Route) error {
 
 // AddSOCKS opens the sockets of a route whose clients name their targets by SOCKS or CONNECT.
 func (p *Proxy) AddSOCKS(listen string) error {
-	return p.addTCP(listen, "socks", 1080, serveNegotiation)
+	return p.addTCP(listen, "socks", 1080, p.serveNegotiation)
 }
 
 // addTCP opens the sockets of a TCP route. dial opens the connection to the target for one that peer has accepted.
@@ -132,8 +137,11 @@ func (p *Proxy) addTCP(listen, target string, port uint16, dial dialFunc) error 
 		admit.opened(c.LocalAddr().String())
 		return c.(*gonet.TCPConn), nil, nil
 	}
-	front := &tcpRelay{p: p, r: r, in: in, dial: enter, slots: p.front, admit: admit, front: true}
-	back := &tcpRelay{p: p, r: r, in: through, dial: dial, slots: p.back, admit: admit}
+	front := &tcpRelay{p: p, r: r, in: in, dial: enter, admit: admit, front: true}
+	back := &tcpRelay{p: p, r: r, in: through, dial: dial, admit: admit}
+	p.mu.Lock()
+	p.relays = append(p.relays, front, back)
+	p.mu.Unlock()
 	p.add(r, []closer{in, through}, front.serve, back.serve, back.serve, back.serve, back.serve) // peer must accept as fast as local opens
 	return nil
 }
@@ -149,15 +157,29 @@ func (p *Proxy) add(r *route, sockets []closer, loops ...func()) {
 	}
 }
 
-// Serve begins to accept connections and datagrams on the routes added so far.
+// Serve begins to accept connections and datagrams on the routes added so far. Each TCP route may carry an equal share of MaxConns.
 func (p *Proxy) Serve() {
 	p.mu.Lock()
 	starts := p.starts
 	p.starts = nil
+	if !p.looking {
+		p.looking = true
+		starts = append(starts, p.look)
+	}
+	for _, t := range p.relays {
+		if t.slots == nil {
+			t.slots = make(chan struct{}, p.share())
+		}
+	}
 	p.mu.Unlock()
 	for _, loop := range starts {
 		p.running.Go(loop)
 	}
+}
+
+// share returns the number of connections that one route may carry. The caller holds the lock.
+func (p *Proxy) share() int {
+	return MaxConns / (len(p.relays) / 2)
 }
 
 // Routes returns a line for each route: "tcp 127.0.0.1:8080 = 127.0.0.1:80".

@@ -38,6 +38,9 @@ func ParseRoute(s string) (Route, error) {
 	if err != nil {
 		return Route{}, fmt.Errorf("%s: the target %w", s, err)
 	}
+	if at == to {
+		return Route{}, fmt.Errorf("%s: the target is the route itself, so that each connection would make another one", s)
+	}
 	return Route{network, at, to}, nil
 }
 

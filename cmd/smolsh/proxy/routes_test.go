@@ -37,3 +37,12 @@ func TestPublic(t *testing.T) {
 		}
 	}
 }
+
+// TestRouteToItself: such a route is refused.
+func TestRouteToItself(t *testing.T) {
+	for _, text := range []string{"80=80", "80=127.0.0.1:80", "udp::80=80"} {
+		if r, err := ParseRoute(text); err == nil {
+			t.Errorf("%s: %v", text, r)
+		}
+	}
+}

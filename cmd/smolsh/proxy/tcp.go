@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync/atomic"
 	"time"
 )
 
@@ -22,11 +21,8 @@ type dialFunc func(ctx context.Context, c conn) (far conn, rest io.Reader, err e
 
 const (
 	dialTimeout = 30 * time.Second       // bound for the kernel's attempt to reach a target
-	drainLimit  = 30 * time.Second       // time that octets have to arrive before a reset follows them
-	drainPause  = 10 * time.Millisecond  // time between two looks at the received octets
 	acceptPause = 100 * time.Millisecond // time before the next accept if the system has no descriptor left
-	firstBuffer = 4 << 10                // size in octets of a direction's buffer at first
-	maxBuffer   = 128 << 10              // the largest that it grows to; gonet copies a Write of up to 64 KiB once more
+	maxRefused  = 8 << 20                // octets that a client may send after the refusal of its request
 )
 
 // dialKernel connects a socket of the kernel.
@@ -51,7 +47,7 @@ type tcpRelay struct {
 	r     *route
 	in    net.Listener
 	dial  dialFunc
-	slots chan struct{}
+	slots chan struct{} // one value for each connection that the relay carries; Serve makes it
 	admit *admission
 	front bool // true for the programs' side, which counts
 }
@@ -91,35 +87,45 @@ func (t *tcpRelay) serve() {
 }
 
 // carry serves one accepted connection until its end.
-func (t *tcpRelay) carry(near conn) {
-	if !t.p.track(near) {
+func (t *tcpRelay) carry(c conn) {
+	near := t.p.watch(c)
+	if near == nil {
 		return
 	}
-	defer t.p.forget(near)
+	defer t.p.unwatch(near)
 	if t.front {
 		t.r.count.conns.Add(1)
 		t.r.count.open.Add(1)
 		defer t.r.count.open.Add(-1)
 	}
-	far, rest, err := t.dial(t.p.ctx, near)
-	if err != nil {
+	to, rest, err := t.dial(near.ctx, near)
+	switch {
+	case err == nil:
+	case near.ended(): // the program has left, or the Proxy is closed
+		reset(near)
+		if t.front {
+			t.r.count.resets.Add(1)
+		}
+		return
+	default:
 		t.failed(near, err)
 		return
 	}
 	if t.front {
-		defer t.admit.ended(far.LocalAddr().String())
+		defer t.admit.ended(to.LocalAddr().String())
 	}
-	if !t.p.track(far) {
+	far := t.p.watch(to)
+	if far == nil {
 		reset(near)
 		return
 	}
-	defer t.p.forget(far)
-	x := exchange{ctx: t.p.ctx, near: near, far: far, from: near}
+	defer t.p.unwatch(far)
+	x := newExchange(near, far, t.p.stallLimit)
 	if rest != nil {
-		x.from = rest
+		x.up.from = rest
 	}
 	if t.front {
-		x.up, x.down = &t.r.count.up, &t.r.count.down
+		x.up.count, x.down.count = &t.r.count.up, &t.r.count.down
 	}
 	if x.run() && t.front {
 		t.r.count.resets.Add(1)
@@ -127,14 +133,14 @@ func (t *tcpRelay) carry(near conn) {
 }
 
 // failed ends a connection that can't be carried on. One whose client was told why ends normally.
-func (t *tcpRelay) failed(near conn, err error) {
+func (t *tcpRelay) failed(near *watched, err error) {
 	var told *refusal
-	if errors.As(err, &told) {
-		_ = near.CloseWrite()
-		if told.quiet {
-			return
-		}
-	} else {
+	switch refused := errors.As(err, &told); {
+	case refused && told.quiet:
+		return
+	case refused:
+		defer t.part(near)
+	default:
 		reset(near)
 	}
 	t.r.count.failures.Add(1)
@@ -148,6 +154,14 @@ func (t *tcpRelay) failed(near conn, err error) {
 	t.p.complain(t.r, side+cause(err))
 }
 
+// part ends a connection whose client was told why. It discards what the client still sends, such as the body of its request, because the
+// close of a connection with unread octets is a reset, which may overtake the answer.
+func (t *tcpRelay) part(near conn) {
+	_ = near.CloseWrite()
+	_ = near.SetReadDeadline(time.Now().Add(t.p.negotiationLimit))
+	_, _ = io.CopyN(io.Discard, near, maxRefused)
+}
+
 // cause returns an error's text without the addresses, which the route names.
 func cause(err error) string {
 	var op *net.OpError
@@ -159,102 +173,4 @@ func cause(err error) string {
 		return op.Err.Error()
 	}
 	return err.Error()
-}
-
-// exchange copies between two connections.
-type exchange struct {
-	ctx       context.Context
-	near, far conn
-	from      io.Reader      // reads near
-	up, down  *atomic.Uint64 // counters of octets from near and from far; nil for none
-}
-
-// ending says how one direction ended.
-type ending struct {
-	src, dst conn
-	dead     conn // the connection of which a call failed; nil after the end of the source
-}
-
-// run copies in both directions until both have ended, and then closes both connections. It reports whether they ended by a reset or another
-// error.
-//
-// If a connection has failed, what it sent before still goes to the other end, which is then reset.
-func (x *exchange) run() (failed bool) {
-	ends := make(chan ending, 2)
-	go func() { ends <- copyWay(x.far, x.near, x.from, x.up) }()
-	go func() { ends <- copyWay(x.near, x.far, x.far, x.down) }()
-	e, running := <-ends, 1
-	if e.dead == nil {
-		e, running = <-ends, 0
-	}
-	if e.dead != nil {
-		alive := x.near
-		if e.dead == x.near {
-			alive = x.far
-		}
-		if running > 0 && e.dst == e.dead { // what it has sent may not have been read
-			limit := time.Now().Add(drainLimit)
-			_, _ = e.dead.SetReadDeadline(limit), alive.SetWriteDeadline(limit)
-			<-ends
-			running = 0
-		}
-		x.drain(alive)
-		reset(alive)
-		reset(e.dead)
-		failed = true
-	}
-	for ; running > 0; running-- {
-		<-ends
-	}
-	_, _ = x.near.Close(), x.far.Close()
-	return failed
-}
-
-// copyWay copies what src sends, which from reads, to dst.
-func copyWay(dst, src conn, from io.Reader, count *atomic.Uint64) ending {
-	buf := make([]byte, firstBuffer)
-	for {
-		n, rerr := from.Read(buf)
-		if n > 0 {
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return ending{src, dst, dst}
-			}
-			if count != nil {
-				count.Add(uint64(n))
-			}
-		}
-		switch {
-		case rerr == io.EOF:
-			_ = dst.CloseWrite() // an error means that dst has ended, which its other direction finds
-			return ending{src, dst, nil}
-		case rerr != nil:
-			return ending{src, dst, src}
-		case n == len(buf) && n < maxBuffer:
-			buf = make([]byte, 2*n)
-		}
-	}
-}
-
-// drain waits until the other end of c has acknowledged the written octets, for drainLimit at most.
-func (x *exchange) drain(c conn) {
-	tick := time.NewTicker(drainPause)
-	defer tick.Stop()
-	for limit := time.Now().Add(drainLimit); unacknowledged(c) > 0 && time.Now().Before(limit); {
-		select {
-		case <-tick.C:
-		case <-x.ctx.Done():
-			return
-		}
-	}
-}
-
-// unacknowledged returns the number of octets of c that its other end has not acknowledged.
-func unacknowledged(c conn) int {
-	switch c := c.(type) {
-	case interface{ Unacknowledged() int }:
-		return c.Unacknowledged()
-	case *net.TCPConn:
-		return queued(c)
-	}
-	return 0
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -114,49 +113,6 @@ func TestResetOfClient(t *testing.T) {
 	eventually(t, "count of resets", func() bool { return r.counter("connection_resets_total") == 1 })
 }
 
-// TestResetAfterData: what the target sent before its reset arrives, though the link is slow, and then the reset does.
-func TestResetAfterData(t *testing.T) {
-	r := newRig(t, lab.LinkConfig{Delay: 20 * time.Millisecond, RateBps: 20e6}, 0)
-	text := bytes.Repeat([]byte("0123456789abcdef"), 20<<10)
-	at := r.carry("tcp", serve(t, func(c *net.TCPConn) {
-		_, _ = c.Write(text)
-		for queued(c) > 0 { // the kernel's reset would drop the queued octets
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(200 * time.Millisecond) // the proxy has read it
-		_ = c.SetLinger(0)
-		c.Close()
-	}))
-	got, err := io.ReadAll(dial(t, at))
-	if !bytes.Equal(got, text) || !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("%d octets of %d, then %v", len(got), len(text), err)
-	}
-}
-
-// TestEarlyAnswer: a server that answers and closes while the client still sends is heard, as without a proxy.
-func TestEarlyAnswer(t *testing.T) {
-	r := newRig(t, lab.LinkConfig{Delay: 10 * time.Millisecond}, 0)
-	at := r.carry("tcp", serve(t, func(c *net.TCPConn) {
-		_, _ = c.Read(make([]byte, 1))
-		_, _ = io.WriteString(c, "too large")
-		_ = c.CloseWrite()
-		time.Sleep(50 * time.Millisecond)
-		c.Close() // resets, for there are unread octets
-	}))
-	c := dial(t, at)
-	go func() {
-		for {
-			if _, err := c.Write(make([]byte, 1<<16)); err != nil {
-				return
-			}
-		}
-	}()
-	got := make([]byte, 9)
-	if _, err := io.ReadFull(c, got); err != nil || string(got) != "too large" {
-		t.Errorf("the client got %q, %v", got, err)
-	}
-}
-
 // TestNoTarget: a client whose target is not there is reset, and the reason is said and counted.
 func TestNoTarget(t *testing.T) {
 	r := newRig(t, lab.LinkConfig{}, 0)
@@ -240,8 +196,9 @@ func TestThousandConnections(t *testing.T) {
 func TestBurst(t *testing.T) {
 	r := newRig(t, lab.LinkConfig{}, 0)
 	at := r.carry("tcp", serve(t, echo))
-	for range cap(r.p.back) {
-		r.p.back <- struct{}{}
+	slots := r.p.relays[1].slots
+	for range cap(slots) {
+		slots <- struct{}{}
 	}
 	var all sync.WaitGroup
 	for range 1500 {
@@ -264,8 +221,8 @@ func TestBurst(t *testing.T) {
 	if n := r.counter(`"TcpExtListenDrops"`) + r.counter(`"TcpExtListenOverflows"`); n != 0 {
 		t.Errorf("peer's listener has refused %v connections", n)
 	}
-	for range cap(r.p.back) {
-		<-r.p.back
+	for range cap(slots) {
+		<-slots
 	}
 	all.Wait()
 	eventually(t, "end of all", func() bool { return r.counter("connections_open") == 0 })

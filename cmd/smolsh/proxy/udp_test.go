@@ -164,3 +164,26 @@ func TestUDPNoTarget(t *testing.T) {
 		t.Error("nothing is counted")
 	}
 }
+
+// TestUDPAnswersKeepFlow: a flow that only receives is not idle.
+func TestUDPAnswersKeepFlow(t *testing.T) {
+	r := newRig(t, lab.LinkConfig{}, 300*time.Millisecond)
+	target, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	c := dialUDP(t, r.carry("udp", target.LocalAddr().String()))
+	_, _ = c.Write([]byte("x"))
+	_, from, err := target.ReadFromUDPAddrPort(make([]byte, 9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		time.Sleep(100 * time.Millisecond)
+		_, _ = target.WriteToUDPAddrPort([]byte("y"), from)
+		if _, err := c.Read(make([]byte, 9)); err != nil {
+			t.Fatalf("answer %d: %v", i, err)
+		}
+	}
+}

@@ -29,7 +29,7 @@ func linkBuiltins() []*builtin {
 	const linked = `l = lab(seed=1); a = l.host("a", "10.0.0.1/24"); b = l.host("b", "10.0.0.2/24"); w = l.link(a, b, delay="20ms"); `
 	return []*builtin{
 		{Name: "link.set", Sig: "delay=None, jitter=None, rate=None, queue=None, loss=None, mtu=None", Kinds: "duration duration rate int:1.. chance int:68..65535",
-			Args: `rate: bits per second, "10mbit", and 0 for no limit (a row of links() keeps its values, and link.info() has the new ones)`, See: "link.info, lab.link, fault",
+			Args: `rate: bits per second, "10mbit", and 0 for no limit (a row of links() keeps its values)`, See: "link.info, lab.link, fault",
 			Doc:     "Change the link in force; packets in flight keep their instants, and without jitter their order.",
 			Example: linked + `w.set(delay="5ms", rate="10mbit"); a.ping("10.0.0.2", count=1).avg`, Fn: linkChange},
 		{Name: "link.info", Result: "struct", Fields: "a b state delay jitter rate queue loss mtu ab ba; ab from a to b and ba back: frames octets delivered lost queue_full faulted drops queued in_flight",
@@ -78,13 +78,27 @@ func (k *linkValue) Attr(name string) (starlark.Value, error) {
 		return starlark.String(k.a), nil
 	case "b":
 		return starlark.String(k.b), nil
+	case "state", "delay", "jitter", "rate", "queue", "loss", "mtu":
+		return k.settings()[name], nil
 	}
 	return suggest.Attr(k, name, k.s.member("link", k, name))
 }
 
+// settings returns the link's present settings, and whether it has a carrier.
+func (k *linkValue) settings() (d starlark.StringDict) {
+	k.s.tasks.Do(k.w, func(clock.Instant) {
+		cfg := k.k.Config()
+		d = starlark.StringDict{
+			"state": linkState(k.k), "delay": registry.Seconds(cfg.Delay), "jitter": registry.Seconds(cfg.Jitter), "rate": linkRate(cfg.RateBps),
+			"queue": num(cfg.Queue), "loss": starlark.Float(cfg.Loss), "mtu": num(cfg.MTU),
+		}
+	})
+	return d
+}
+
 // AttrNames implements starlark.HasAttrs.
 func (k *linkValue) AttrNames() []string {
-	return append([]string{"a", "b"}, k.s.reg.Members["link"]...)
+	return append([]string{"a", "b", "delay", "jitter", "loss", "mtu", "queue", "rate", "state"}, k.s.reg.Members["link"]...)
 }
 
 // linkError returns the error err of package lab with the name of the builtin in front. If the addresses of the link
@@ -167,17 +181,12 @@ func linkChange(c *call) (starlark.Value, error) {
 
 func linkInfo(c *call) (starlark.Value, error) {
 	k := c.recv.(*linkValue)
-	var d starlark.StringDict
+	d := k.settings()
+	d["a"], d["b"] = starlark.String(k.a), starlark.String(k.b)
 	c.t.Do(k.w, func(now clock.Instant) {
-		cfg := k.k.Config()
 		ab, ba := k.k.Stats()
 		qab, qba := k.k.Queued(now)
-		d = starlark.StringDict{
-			"a": starlark.String(k.a), "b": starlark.String(k.b), "state": linkState(k.k),
-			"delay": registry.Seconds(cfg.Delay), "jitter": registry.Seconds(cfg.Jitter), "rate": linkRate(cfg.RateBps),
-			"queue": num(cfg.Queue), "loss": starlark.Float(cfg.Loss), "mtu": num(cfg.MTU),
-			"ab": flowInfo(&ab, qab), "ba": flowInfo(&ba, qba),
-		}
+		d["ab"], d["ba"] = flowInfo(&ab, qab), flowInfo(&ba, qba)
 	})
 	return starlarkstruct.FromStringDict(starlarkstruct.Default, d), nil
 }

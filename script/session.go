@@ -40,6 +40,7 @@ type Config struct {
 	Lab    *lab.Lab     // lab that contains Local
 	Local  *lab.Host    // the shell's own host
 	Peer   *lab.Host    // the host named peer of a virtual lab; may be nil
+	Link   *lab.Link    // the link named link, of the lab; may be nil
 	Seed   uint64       // seed of the run, which labs made by the script mix with their own seeds
 	Args   []string     // the script's arguments
 	DNS    []netip.Addr // DNS servers that every host asks, in this order; none: those that routers advertise
@@ -253,6 +254,9 @@ func (s *Session) predeclared() starlark.StringDict {
 	g["quit"] = g["exit"]
 	for _, h := range []service.Kind{service.Echo, service.Discard, service.Chargen} {
 		g[string(h)] = h
+	}
+	if s.cfg.Link != nil {
+		g["link"] = s.linkOf(s.cfg.Link, s.local.w)
 	}
 	if s.cfg.Peer != nil {
 		g["peer"] = s.hostOf(s.cfg.Peer, s.local.lab, "peer")

@@ -80,7 +80,9 @@ var valueTypes = []registry.ValueType{
 		{"protocol", `"tcp", "udp" or "icmp"`}, {"number", "the port or identifier"}, {"delivered", "packets that have arrived there"},
 	}},
 	{Name: "lab", Doc: "A lab: hosts and links with one clock and one seed.", Fields: [][2]string{{"seed", "the seed, mixed with the run's"}}},
-	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host, a switch or a station"}}},
+	{Name: "link", Doc: "A link between two hosts, or between a host and a switch.", Fields: [][2]string{{"a", "the name of its first end"}, {"b", "that of its second, a host, a switch or a station"},
+		{"state", `"UP" or "DOWN", now; the same holds for the rest`}, {"delay", "seconds"}, {"jitter", "seconds"}, {"rate", "bits per second, None without a limit"},
+		{"queue", "frames that may wait"}, {"loss", "probability of losing a frame, 0 to 1"}, {"mtu", "octets"}}},
 	{Name: "switch", Doc: "A learning switch.", Fields: nil},
 	{Name: "station", Doc: "A station without a stack: it sends what a script says, and keeps what arrives.", Fields: [][2]string{
 		{"addr", "its first address, None without one"}, {"mac", "its hardware address"}, {"link", "the link at whose end it is, None at a switch"},

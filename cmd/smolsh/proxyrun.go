@@ -47,7 +47,7 @@ func (o *proxyOptions) serve(stdout io.Writer) (status int, err error) {
 	}
 	defer v.close()
 	config := script.Config{
-		Runner: v.l.runner, Lab: v.l.lab, Local: v.l.local, Peer: v.l.peer, Seed: v.l.runSeed, Stdout: os.Stdout, Stderr: os.Stderr,
+		Runner: v.l.runner, Lab: v.l.lab, Local: v.l.local, Peer: v.l.peer, Link: v.link, Seed: v.l.runSeed, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
 		Width: columns(), Size: terminal, Interactive: v.prompt, Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
@@ -190,19 +190,20 @@ func public(listen string) []string {
 	return []string{"other machines may use " + listen}
 }
 
-// prepare begins the capture, binds link, and runs the script of --faults.
+// prepare begins the capture, adds the faults of the flags, and runs the script of --faults.
 func (v *proxyServer) prepare(s *script.Session) error {
 	if v.o.pcap != "" {
 		if err := s.Capture(v.o.pcap); err != nil {
 			return usageError("proxy: --pcap: %v", err)
 		}
 	}
-	text := "link = local.lab.links()[0]\n"
 	if v.o.duplicate > 0 || v.o.reorder > 0 {
-		text += fmt.Sprintf("_ = fault(link, duplicate=%v, reorder=%v)\n", float64(v.o.duplicate), float64(v.o.reorder))
+		if err := s.RunCommand(fmt.Sprintf("_ = fault(link, duplicate=%v, reorder=%v)\n", float64(v.o.duplicate), float64(v.o.reorder))); err != nil {
+			return err
+		}
 	}
-	if err := s.RunCommand(text); err != nil || v.o.faults == "" {
-		return err
+	if v.o.faults == "" {
+		return nil
 	}
 	slow := time.AfterFunc(scriptPatience, func() {
 		v.l.notes.say("connections wait until %s ends (spawn(fn) makes a task that goes on)", v.o.faults)

@@ -195,6 +195,18 @@ func TestProxyPrompt(t *testing.T) {
 	}
 }
 
+// TestProxyPcapStdout: with --pcap - standard output has nothing but the capture.
+func TestProxyPcapStdout(t *testing.T) {
+	cmd := exec.Command(smolsh(t), "proxy", "--pcap", "-", "--faults", "/dev/stdin", "0=80")
+	cmd.Stdin = strings.NewReader("print('words')\nping(\"192.168.69.100\", count=1)\nexit()\n")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil || !bytes.HasPrefix(out, []byte("\n\r\r\n")) || bytes.Contains(out, []byte("words\n")) || !strings.Contains(stderr.String(), "words\n") {
+		t.Errorf("%v, %q, %q", err, out[:min(len(out), 200)], stderr.String())
+	}
+}
+
 // TestProxyFaults runs a script that changes the link before the first connection, and ends the proxy from a task. One that fails ends it at once.
 func TestProxyFaults(t *testing.T) {
 	dir := t.TempDir()

@@ -192,6 +192,16 @@ func (p *Proxy) Routes() (lines []string) {
 	return lines
 }
 
+// Listening returns the address of each route's socket.
+func (p *Proxy) Listening() (list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.routes {
+		list = append(list, r.listen)
+	}
+	return list
+}
+
 // Close closes the sockets that listen, resets every connection, and waits for the goroutines.
 func (p *Proxy) Close() {
 	p.mu.Lock()

@@ -55,14 +55,16 @@ func (o *proxyOptions) serve(stdout io.Writer) (status int, err error) {
 		config.Stdout, config.Terminal, config.Colour, config.Width, stdout = os.Stderr, config.ErrTerminal, false, 0, os.Stderr
 	}
 	var shell *repl.Shell
+	notes := io.Writer(os.Stderr)
 	if v.prompt {
 		command.Adopt()
 		defer command.End()
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: "smolsh (proxy)", History: repl.HistoryFile()})
 		config.Terminal, config.ErrTerminal = true, true
 		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading
+		notes = folded{config.Stderr}
 	}
-	v.l.notes.start(config.Stderr)
+	v.l.notes.start(notes)
 	s := script.New(config)
 	if v.prompt {
 		status, err = v.runPrompt(s, shell)
@@ -176,26 +178,6 @@ func (v *proxyServer) close() {
 	if v.l.runner != nil {
 		_ = v.l.runner.Close()
 	}
-}
-
-// lines describes the link and the routes.
-func (v *proxyServer) lines() (list []string) {
-	list = v.proxy.Routes()
-	if v.metrics != nil {
-		list = append(list, "metrics http://"+v.metrics.Addr().String()+"/metrics")
-	}
-	for _, r := range v.o.routes {
-		list = append(list, public(r.Listen)...)
-	}
-	return append(list, public(v.o.socks)...)
-}
-
-// public returns a warning about an address that other machines can reach.
-func public(listen string) []string {
-	if listen == "" || !proxy.Public(listen) {
-		return nil
-	}
-	return []string{"other machines may use " + listen}
 }
 
 // prepare begins the capture, binds link, and runs the script of --faults.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/pflag"
 
 	"smolsh/cmd/smolsh/proxy"
@@ -23,7 +24,8 @@ Carries the TCP and UDP of other programs through two hosts of a lab, local and 
 
 Real segments are lost, delayed and duplicated on the link, and TCP repairs that. LISTEN is PORT, on the loopback 127.0.0.1, or
 HOST:PORT, or *:PORT for all addresses of the machine; port 0 is a free one. TARGET is HOST:PORT, or PORT on the loopback. udp: before
-LISTEN makes it UDP: udp:5353=192.0.2.1:53. --socks listens for clients that name their targets by SOCKS 5 or HTTP's CONNECT,
+LISTEN makes it UDP: udp:5353=192.0.2.1:53. Numbers without a unit are seconds, shares of 1 and bits per second; a line says what the
+link does. --socks listens for clients that name their targets by SOCKS 5 or HTTP's CONNECT,
 whose requests then cross the link as well; both carry TCP only.
 
 On a terminal there is a prompt, where fault(), ss(), trace() and the rest work on both hosts, and link is the link; leaving it ends the
@@ -121,7 +123,7 @@ func newProxyFlags(o *proxyOptions, r *rawProxy) *pflag.FlagSet {
 	f.StringVar(&o.metrics, "metrics", "", "serve the counters for Prometheus at http://`ADDRESS`/metrics; ADDRESS is written like LISTEN")
 	r.udpIdle = durationFlag(proxy.DefaultUDPIdle)
 	f.Var(&r.udpIdle, "udp-idle", "time without a datagram after which a UDP flow ends, `DURATION`")
-	f.StringVar(&o.pcap, "pcap", "", "write every packet of both hosts to `FILE`: pcapng, or classic pcap if the name ends in .pcap")
+	f.StringVar(&o.pcap, "pcap", "", "write every packet of both hosts to `FILE`: pcapng, or classic pcap if the name ends in .pcap; - is standard output, and what is printed goes to standard error")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of what happens by chance, `N` (default a random one)")
 	f.BoolVar(&o.noPrompt, "no-prompt", false, "no prompt on a terminal")
 	for _, name := range []string{"loss", "delay", "jitter", "duplicate", "reorder"} {
@@ -144,10 +146,10 @@ func parseProxy(args []string) (*proxyOptions, error) {
 	o.link.Loss, o.link.RateBps = float64(r.loss), uint64(r.rate)
 	o.link.Delay, o.link.Jitter, o.udpIdle = time.Duration(r.delay), time.Duration(r.jitter), time.Duration(r.udpIdle)
 	switch {
-	case f.NArg() == 0 && o.socks == "":
+	case f.NArg() == 0 && !f.Changed("socks"):
 		return nil, usageError("proxy: say what to carry: smolsh proxy 8080=127.0.0.1:80, or --socks 1080")
 	case o.link.Queue < 1 || o.link.Queue > maxProxyQueue:
-		return nil, usageError("proxy: --queue: %d is not within 1 to %d frames", o.link.Queue, maxProxyQueue)
+		return nil, usageError("proxy: --queue: %d is not within 1 to %d frames (%s without --queue)", o.link.Queue, maxProxyQueue, f.Lookup("queue").DefValue)
 	case o.udpIdle < leastUDPIdle || o.udpIdle > mostUDPIdle:
 		return nil, usageError("proxy: --udp-idle: %v is not within %v to %v", o.udpIdle, leastUDPIdle, mostUDPIdle)
 	case f.Changed("queue") && o.link.RateBps == 0:
@@ -158,27 +160,49 @@ func parseProxy(args []string) (*proxyOptions, error) {
 			return nil, usageError("proxy: --%s: %v is not within 0 to %v", name, d, mostDelay)
 		}
 	}
-	for _, s := range f.Args() {
-		route, err := proxy.ParseRoute(s)
-		if err != nil {
-			return nil, usageError("proxy: %v", err)
-		}
-		o.routes = append(o.routes, route)
-	}
-	for name, at := range map[string]*string{"socks": &o.socks, "metrics": &o.metrics} {
-		if !f.Changed(name) {
-			continue
-		}
-		addr, err := proxy.ParseListen(*at)
-		if err != nil {
-			return nil, usageError("proxy: --%s: %v", name, err)
-		}
-		*at = addr
+	if err := o.parseAddresses(); err != nil {
+		return nil, err
 	}
 	if err := o.checkFiles(); err != nil {
 		return nil, err
 	}
 	return o, nil
+}
+
+// parseAddresses reads the routes, and the addresses of --socks and --metrics. No two may be one.
+func (o *proxyOptions) parseAddresses() error {
+	type user struct{ what, network, at string }
+	var users []user
+	for _, s := range o.flags.Args() {
+		route, err := proxy.ParseRoute(s)
+		if err != nil {
+			return usageError("proxy: %v", err)
+		}
+		o.routes = append(o.routes, route)
+		users = append(users, user{s, route.Network, route.Listen})
+	}
+	for _, a := range []struct {
+		name string
+		at   *string
+	}{{"socks", &o.socks}, {"metrics", &o.metrics}} {
+		if !o.flags.Changed(a.name) {
+			continue
+		}
+		at, err := proxy.ParseListen(*a.at)
+		if err != nil {
+			return usageError("proxy: --%s: %v", a.name, err)
+		}
+		users = append(users, user{"--" + a.name + " " + *a.at, "tcp", at})
+		*a.at = at
+	}
+	for i, u := range users {
+		for _, other := range users[:i] {
+			if u.network == other.network && proxy.Clash(u.at, other.at) {
+				return usageError("proxy: %s and %s listen at one port (take another one, or 0 for a free one)", other.what, u.what)
+			}
+		}
+	}
+	return nil
 }
 
 // checkFiles checks the names of files.
@@ -188,15 +212,24 @@ func (o *proxyOptions) checkFiles() error {
 			return usageError("proxy: --%s: say which file", name)
 		}
 	}
-	if o.faults == "" {
+	switch {
+	case o.pcap == standardOutput && isatty.IsTerminal(os.Stdout.Fd()):
+		return usageError("proxy: --pcap -: standard output is a terminal; give it to a program such as: smolsh proxy --pcap - … | tcpdump -r -")
+	case o.faults == "":
 		return nil
+	case o.faults == "-":
+		return usageError("proxy: --faults: say which file (/dev/stdin is standard input)")
 	}
 	info, err := os.Stat(o.faults)
 	switch {
 	case err != nil:
-		return usageError("proxy: --faults: %v", err)
+		var of *os.PathError
+		if errors.As(err, &of) {
+			err = of.Err
+		}
+		return usageError("proxy: --faults: %s: %v", proxy.Shown(o.faults), err)
 	case info.IsDir():
-		return usageError("proxy: --faults: %s is a folder, not a script", o.faults)
+		return usageError("proxy: --faults: %s is a folder, not a script", proxy.Shown(o.faults))
 	}
 	return nil
 }

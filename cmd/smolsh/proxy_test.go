@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
+
 	"smolsh/phy/tap/taptest"
 )
 
@@ -192,6 +194,58 @@ func TestProxyPrompt(t *testing.T) {
 	s.end(0)
 	if _, err := net.Dial("tcp", at); err == nil {
 		t.Error("the listener is still there")
+	}
+}
+
+// TestProxyPromptFolds: lines about failures are folded at the terminal's width, as everything else is.
+func TestProxyPromptFolds(t *testing.T) {
+	s := startShell(t, exec.Command(smolsh(t), "proxy", "--delay", "1ms", "0=127.0.0.1:1"))
+	s.expect("tcp 127.0.0.1:")
+	s.expect("link: delay 1 ms\n")
+	s.expect("smolsh (proxy)> ")
+	if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: 62}); err != nil {
+		t.Fatal(err)
+	}
+	at := (&program{t: t, out: lockedBuffer{b: *bytes.NewBufferString(s.out.String())}}).found(`tcp (127\.0\.0\.1:\d+)`)
+	c, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s.expect("smolsh: " + at + " = 127.0.0.1:1: the target can't be\n")
+	s.expect("reached: connect: connection refused\n")
+	s.end(0)
+}
+
+// TestProxyFewFiles: the proxy warns about a low limit of open files, and the message of a failed accept names the remedy.
+func TestProxyFewFiles(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := startPath(t, func(f func()) { f() }, "/bin/sh", "-c", "ulimit -n 64; exec "+smolsh(t)+" proxy 0="+l.Addr().String())
+	p.found("the limit of 64 open files allows about (26) connections \\(ulimit -n ")
+	p.found("(ready)\n")
+	for range 60 {
+		c, err := net.Dial("tcp", p.at("tcp", l.Addr().String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	p.found("too many open files \\((ulimit -n) raises")
+}
+
+// TestProxyPcapStdout: with --pcap - standard output has nothing but the capture.
+func TestProxyPcapStdout(t *testing.T) {
+	cmd := exec.Command(smolsh(t), "proxy", "--pcap", "-", "--faults", "/dev/stdin", "0=80")
+	cmd.Stdin = strings.NewReader("print('words')\nping(\"192.168.69.100\", count=1)\nexit()\n")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil || !bytes.HasPrefix(out, []byte("\n\r\r\n")) || bytes.Contains(out, []byte("words\n")) || !strings.Contains(stderr.String(), "words\n") {
+		t.Errorf("%v, %q, %q", err, out[:min(len(out), 200)], stderr.String())
 	}
 }
 

@@ -51,15 +51,20 @@ func (o *proxyOptions) serve(stdout io.Writer) (status int, err error) {
 		Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
 		Width: columns(), Size: terminal, Interactive: v.prompt, Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}
+	if o.pcap == standardOutput {
+		config.Stdout, config.Terminal, config.Colour, config.Width, stdout = os.Stderr, config.ErrTerminal, false, 0, os.Stderr
+	}
 	var shell *repl.Shell
+	notes := io.Writer(os.Stderr)
 	if v.prompt {
 		command.Adopt()
 		defer command.End()
 		shell = repl.New(repl.Config{Stdin: os.Stdin, Stdout: os.Stdout, Prompt: "smolsh (proxy)", History: repl.HistoryFile()})
 		config.Terminal, config.ErrTerminal = true, true
 		config.Stdout, config.Stderr, config.Heading = shell.Stdout(), shell.Stderr(), repl.Heading
+		notes = folded{config.Stderr}
 	}
-	v.l.notes.start(config.Stderr)
+	v.l.notes.start(notes)
 	s := script.New(config)
 	if v.prompt {
 		status, err = v.runPrompt(s, shell)
@@ -121,7 +126,7 @@ func (v *proxyServer) open() error {
 func (v *proxyServer) listen() (err error) {
 	for _, r := range v.o.routes {
 		if err := v.proxy.Add(r); err != nil {
-			return listenError(r.Listen, err)
+			return listenError(strings.TrimPrefix(r.Network+":", "tcp:")+r.Listen, err)
 		}
 	}
 	if v.o.socks != "" {
@@ -143,10 +148,15 @@ func (v *proxyServer) listen() (err error) {
 // listenError returns the error for a route whose sockets can't be opened.
 func listenError(at string, err error) error {
 	var dns *net.DNSError
+	var target *proxy.TargetError
 	why := err.Error()
 	switch {
+	case errors.As(err, &target):
+		why += " (an address needs no lookup)"
 	case errors.As(err, &dns):
-		why = dns.Error()
+		why = dns.Error() + " (an address of this machine, such as 127.0.0.1, needs no lookup)"
+	case errors.Is(err, syscall.EMFILE):
+		why += " (ulimit -n raises the limit)"
 	case errors.Is(err, syscall.EADDRINUSE):
 		why = "another program has the port (take another one, or 0 for a free one)"
 	case errors.Is(err, syscall.EACCES):
@@ -170,29 +180,13 @@ func (v *proxyServer) close() {
 	}
 }
 
-// lines describes the link and the routes.
-func (v *proxyServer) lines() (list []string) {
-	list = v.proxy.Routes()
-	if v.metrics != nil {
-		list = append(list, "metrics http://"+v.metrics.Addr().String()+"/metrics")
-	}
-	for _, r := range v.o.routes {
-		list = append(list, public(r.Listen)...)
-	}
-	return append(list, public(v.o.socks)...)
-}
-
-// public returns a warning about an address that other machines can reach.
-func public(listen string) []string {
-	if listen == "" || !proxy.Public(listen) {
-		return nil
-	}
-	return []string{"other machines may use " + listen}
-}
-
 // prepare begins the capture, adds the faults of the flags, and runs the script of --faults.
 func (v *proxyServer) prepare(s *script.Session) error {
-	if v.o.pcap != "" {
+	if v.o.pcap == standardOutput {
+		if err := s.CaptureTo(os.Stdout); err != nil {
+			return usageError("proxy: --pcap -: %v", err)
+		}
+	} else if v.o.pcap != "" {
 		if err := s.Capture(v.o.pcap); err != nil {
 			return usageError("proxy: --pcap: %v", err)
 		}

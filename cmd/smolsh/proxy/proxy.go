@@ -31,8 +31,8 @@ type Config struct {
 	Local, Peer *lab.Host  // the programs' side and the targets' side, which share a link
 	Link        *lab.Link  // the link, for the metrics; may be nil
 	UDPIdle     time.Duration
-	// Say is called with a line for each failure, such as a target that can't be reached. It must not block. Equal
-	// failures of a route within a second make one line.
+	// Say is called with a line for each failure, such as a target that can't be reached. It must not block. Equal failures of a route
+	// within a second make one line. A route has maxLines lines a second at most, and then one with the number of further failures.
 	Say func(text string)
 }
 
@@ -192,6 +192,16 @@ func (p *Proxy) Routes() (lines []string) {
 	return lines
 }
 
+// Listening returns the address of each route's socket.
+func (p *Proxy) Listening() (list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.routes {
+		list = append(list, r.listen)
+	}
+	return list
+}
+
 // Close closes the sockets that listen, resets every connection, and waits for the goroutines.
 func (p *Proxy) Close() {
 	p.mu.Lock()
@@ -201,6 +211,7 @@ func (p *Proxy) Close() {
 		list = append(list, s)
 	}
 	p.mu.Unlock()
+	p.tellRest(0)
 	p.cancel()
 	for _, s := range list {
 		if c, ok := s.(conn); ok {
@@ -237,26 +248,4 @@ func portOf(addr string) uint16 {
 	_, text, _ := net.SplitHostPort(addr)
 	n, _ := strconv.ParseUint(text, 10, 16)
 	return uint16(n)
-}
-
-// complaint keeps equal failures from making a line each.
-type complaint struct {
-	mu   sync.Mutex
-	last string
-	at   time.Time
-}
-
-// complain reports a failure of the route.
-func (p *Proxy) complain(r *route, text string) {
-	c := &r.complaint
-	c.mu.Lock()
-	now := time.Now()
-	again := text == c.last && now.Sub(c.at) < time.Second
-	if !again {
-		c.last, c.at = text, now
-	}
-	c.mu.Unlock()
-	if !again && p.ctx.Err() == nil {
-		p.cfg.Say(r.listen + " = " + r.target + ": " + text)
-	}
 }

@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -22,6 +24,7 @@ type dialFunc func(ctx context.Context, c conn) (far conn, rest io.Reader, err e
 const (
 	dialTimeout = 30 * time.Second       // bound for the kernel's attempt to reach a target
 	acceptPause = 100 * time.Millisecond // time before the next accept if the system has no descriptor left
+	fullPeriod  = time.Minute            // time between two lines about a route whose slots are all taken
 	maxRefused  = 8 << 20                // octets that a client may send after the refusal of its request
 )
 
@@ -49,7 +52,8 @@ type tcpRelay struct {
 	dial  dialFunc
 	slots chan struct{} // one value for each connection that the relay carries; Serve makes it
 	admit *admission
-	front bool // true for the programs' side, which counts
+	front bool      // true for the programs' side, which counts
+	full  time.Time // when a line said that all slots are taken
 }
 
 // serve accepts until the listener is closed.
@@ -63,7 +67,7 @@ func (t *tcpRelay) serve() {
 			}
 			return
 		case err != nil:
-			t.p.complain(t.r, err.Error())
+			t.p.complain(t.r, cause(err))
 			select {
 			case <-time.After(acceptPause):
 			case <-t.p.ctx.Done():
@@ -73,9 +77,7 @@ func (t *tcpRelay) serve() {
 		if !t.front {
 			t.admit.accept(c.RemoteAddr().String())
 		}
-		select {
-		case t.slots <- struct{}{}:
-		case <-t.p.ctx.Done():
+		if !t.takeSlot() {
 			_ = c.Close()
 			return
 		}
@@ -83,6 +85,25 @@ func (t *tcpRelay) serve() {
 			defer func() { <-t.slots }()
 			t.carry(c.(conn))
 		})
+	}
+}
+
+// takeSlot waits until the relay may carry one more connection. It returns false if the Proxy is closed first.
+func (t *tcpRelay) takeSlot() bool {
+	select {
+	case t.slots <- struct{}{}:
+		return true
+	default:
+	}
+	if now := time.Now(); t.front && now.Sub(t.full) >= fullPeriod { // only one goroutine serves the front
+		t.full = now
+		t.p.complain(t.r, fmt.Sprintf("%d connections are open; further ones wait for the end of one", cap(t.slots)))
+	}
+	select {
+	case t.slots <- struct{}{}:
+		return true
+	case <-t.p.ctx.Done():
+		return false
 	}
 }
 
@@ -164,13 +185,17 @@ func (t *tcpRelay) part(near conn) {
 
 // cause returns an error's text without the addresses, which the route names.
 func cause(err error) string {
+	text := err.Error()
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
+		text = op.Err.Error()
 		var dns *net.DNSError
 		if errors.As(op.Err, &dns) {
-			return dns.Error()
+			text = dns.Error()
 		}
-		return op.Err.Error()
 	}
-	return err.Error()
+	if errors.Is(err, syscall.EMFILE) {
+		text += " (ulimit -n raises the limit of smolsh)"
+	}
+	return text
 }

@@ -44,13 +44,25 @@ type flow struct {
 	used time.Time // when the last datagram passed; the relay's lock guards it
 }
 
+// A TargetError says that the name of a UDP route's target has no address.
+type TargetError struct {
+	Target string
+	Err    error
+}
+
+// Error implements error.
+func (e *TargetError) Error() string { return "the target " + e.Target + ": " + cause(e.Err) }
+
+// Unwrap returns the error of the lookup.
+func (e *TargetError) Unwrap() error { return e.Err }
+
 // addUDP opens the sockets of a UDP route. The name of a target is resolved once.
 func (p *Proxy) addUDP(r Route) error {
 	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
 	to, err := resolve(ctx, r.Target)
 	if err != nil {
-		return err
+		return &TargetError{r.Target, err}
 	}
 	at, err := net.ResolveUDPAddr("udp", r.Listen)
 	if err != nil {

@@ -47,7 +47,7 @@ func (w *watched) Read(p []byte) (int, error) {
 // ended reports whether the connection has ended unread.
 func (w *watched) ended() bool { return w.ctx.Err() != nil }
 
-// look looks at the connections that nobody reads, until the Proxy is closed.
+// look looks at the connections that nobody reads, and reports the failures without a line, until the Proxy is closed.
 func (p *Proxy) look() {
 	tick := time.NewTicker(lookPeriod)
 	defer tick.Stop()
@@ -58,6 +58,7 @@ func (p *Proxy) look() {
 		case <-p.ctx.Done():
 			return
 		}
+		p.tellRest(complaintPeriod)
 		p.mu.Lock()
 		for s := range p.sockets {
 			if w, ok := s.(*watched); ok && !w.reading.Load() && !w.ended() {

@@ -169,7 +169,7 @@ func (h *hostValue) unresolved(err error) error {
 			other = dns.A
 		}
 		advice = fmt.Sprintf("it may have others: resolve(%q, type=%q)", e.Name, other)
-	case dns.ServerFailed:
+	case dns.ServerFailed, dns.Malformed:
 		advice = fmt.Sprintf("another server may know it: resolve(%q, server=\"ADDRESS\")", e.Name)
 	case dns.NoAnswer:
 		at := e.Server.Addr()
@@ -180,7 +180,10 @@ func (h *hostValue) unresolved(err error) error {
 			}
 			err = &copied
 		}
-		if at.IsValid() {
+		switch {
+		case e.Strays.Total() > 0: // so the server is reached
+			advice = fmt.Sprintf(`trace("port 53") shows these; resolve(%q, server="ADDRESS") asks another server`, e.Name)
+		case at.IsValid():
 			advice = fmt.Sprintf("ping(%q) shows whether it is reached", at)
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	NoData                       // the name exists, but has no record of the type (RFC 2308 §2.2)
 	ServerFailed                 // the last server answered with another response code
 	NoAnswer                     // the last server did not answer
+	Malformed                    // the last server sent an answer whose records can't be read
 )
 
 // An Error is the outcome of a Lookup without records.
@@ -25,10 +26,10 @@ type Error struct {
 	Type   Type
 	Server netip.AddrPort // the server that was asked last; the zero value if none was
 	Asks   int            // messages sent
-	Strays int            // messages received that answered another question
+	Strays Strays         // messages received that did not answer the question
 	Alias  string         // NoData: the name to which CNAME records led, "" if none did
 	Code   string         // ServerFailed: the response code's name
-	Err    error          // NoAnswer: the reason
+	Err    error          // NoAnswer, Malformed: the reason
 }
 
 // Error returns what happened, with the name and the server. It gives no advice: that depends on who reads it.
@@ -52,17 +53,21 @@ func (e *Error) Error() string {
 	case ServerFailed:
 		return fmt.Sprintf("the server %s did not resolve %s (%s)", server, e.Name, e.Code)
 	}
-	text := fmt.Sprintf("no answer from %s about %s", server, e.Name)
+	text := "no answer"
+	if e.Kind == Malformed {
+		text = "malformed answer"
+	}
+	text += fmt.Sprintf(" from %s about %s", server, e.Name)
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
-	if e.Strays > 0 {
-		text += fmt.Sprintf(" (ignored, for they answer another question: %d)", e.Strays)
+	if e.Strays.Total() > 0 {
+		text += fmt.Sprintf(" (ignored: %v)", e.Strays)
 	}
 	return text
 }
 
-// Unwrap returns the reason of NoAnswer.
+// Unwrap returns the reason of NoAnswer and Malformed.
 func (e *Error) Unwrap() error { return e.Err }
 
 // brief returns at most 60 octets of a text.

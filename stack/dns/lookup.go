@@ -2,6 +2,7 @@ package dns
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -28,7 +29,7 @@ type Lookup struct {
 	server netip.AddrPort // the server that is asked
 
 	asks    int
-	strays  int // messages from the server's address that answer another question
+	strays  Strays
 	done    bool
 	records []Record
 	failure *Error // of the last ask; nil before the first failure
@@ -78,14 +79,22 @@ func (l *Lookup) Next(id uint16) (a Ask, ok bool) {
 	return Ask{Server: l.server, TCP: l.stream, Message: msg}, true
 }
 
-// Receive takes a message from the server of the last Ask, and reports whether it ends the wait. One that answers another question does
-// not: anybody may have forged it.
+// errCut is why an answer over TCP is malformed.
+var errCut = errors.New("the server cut it short, although TCP carried it")
+
+// Receive takes a message from the server of the last Ask, and reports whether it ends the wait. A message that does not answer the
+// question does not: anybody may have forged it. An answer whose records can't be read does: its sender knows the id, and could as well
+// have sent false records.
 func (l *Lookup) Receive(b []byte) (ends bool) {
-	a, fits := l.q.read(b, l.id)
+	a, s := l.q.read(b, l.id)
 	switch {
-	case !fits || a.truncated && l.stream:
-		l.strays++
+	case s != fits:
+		l.strays.count(s)
 		return false
+	case a.truncated && l.stream:
+		l.fail(Malformed, errCut)
+	case a.err != nil:
+		l.fail(Malformed, a.err)
 	case a.truncated: // RFC 7766 §5
 		l.stream = true
 		return true
@@ -100,7 +109,7 @@ func (l *Lookup) Receive(b []byte) (ends bool) {
 		l.plain = true
 		return true
 	default:
-		l.fail(ServerFailed)
+		l.fail(ServerFailed, nil)
 		l.failure.Code = codeName(a.code)
 	}
 	return true
@@ -108,13 +117,13 @@ func (l *Lookup) Receive(b []byte) (ends bool) {
 
 // Fail ends the wait without an answer. err is the reason: of the driver's clock, of a socket, or of the network.
 func (l *Lookup) Fail(err error) {
-	l.fail(NoAnswer)
-	l.failure.Err = err
+	l.fail(NoAnswer, err)
 }
 
 // fail makes the next server the one to ask.
-func (l *Lookup) fail(kind Kind) {
+func (l *Lookup) fail(kind Kind, err error) {
 	l.failure = l.newError(kind)
+	l.failure.Err = err
 	l.next++
 	l.stream, l.plain = false, false
 }

@@ -86,40 +86,52 @@ type answer struct {
 	code      dnsmessage.RCode
 	records   []Record // those of the type that was asked for, at most MaxRecords
 	alias     string   // the name to which CNAME records led; "" if none did
+	err       error    // why the records can't be read; nil if they can
 }
 
-// read parses a message and reports whether it answers the question: a response with the same id, name, type and class (RFC 5452 §4.2). A
-// message that has damaged records does not.
-func (q question) read(b []byte, id uint16) (a answer, fits bool) {
+// read parses a message. It answers the question if it is a response with the same id, name, type and class (RFC 5452 §4.2), even if its
+// records can't be read. Of another message, read returns the kind.
+func (q question) read(b []byte, id uint16) (a answer, s stray) {
 	var p dnsmessage.Parser
 	h, err := p.Start(b)
-	if err != nil || !h.Response || h.ID != id || h.OpCode != 0 {
-		return a, false
+	switch {
+	case err != nil:
+		return a, unreadable
+	case h.ID != id:
+		return a, wrongID
+	case !h.Response || h.OpCode != 0:
+		return a, noResponse
 	}
 	got, err := p.Question()
-	if err != nil || got.Type != dnsmessage.Type(q.typ) || got.Class != dnsmessage.ClassINET || !equalNames(got.Name.String(), q.name.String()) {
-		return a, false
+	switch {
+	case err == dnsmessage.ErrSectionDone:
+		return a, otherQuestion
+	case err != nil:
+		return a, unreadable
+	case got.Type != dnsmessage.Type(q.typ) || got.Class != dnsmessage.ClassINET || !equalNames(got.Name.String(), q.name.String()):
+		return a, otherQuestion
 	}
 	a.truncated, a.code = h.Truncated, h.RCode
 	if h.Truncated || h.RCode != dnsmessage.RCodeSuccess {
-		return a, true
+		return a, fits
 	}
-	if p.SkipAllQuestions() != nil {
-		return a, false
+	if a.err = p.SkipAllQuestions(); a.err != nil {
+		return a, fits
 	}
 	name := q.name.String()
 	for range maxAliases {
 		again := p // a copy that starts at the first record
 		records, alias, err := scan(&again, name, q.typ)
 		if err != nil {
-			return a, false
+			a.err = err
+			return a, fits
 		}
 		if a.records = records; alias == "" || len(records) > 0 {
 			break
 		}
 		name, a.alias = alias, undotted(alias)
 	}
-	return a, true
+	return a, fits
 }
 
 // scan reads all records of the answer. It returns those of a name that have the type, and the alias that a CNAME record gives the name

@@ -145,7 +145,11 @@ func (s *nameServer) answer(query []byte, stream bool) [][]byte {
 		m.Response, m.Answers = true, nil
 		a(name, 10)
 		good := pack()
-		return [][]byte{wrongID, wrongQuestion, noResponse, []byte("x"), good[:len(good)-1], good}
+		return [][]byte{wrongID, wrongQuestion, noResponse, []byte("x"), good[:13], good}
+	case "malformed.example.":
+		a(name, 11)
+		good := pack()
+		return [][]byte{good[:len(good)-1], good}
 	case "broken.example.":
 		m.RCode = dnsmessage.RCodeServerFailure
 	case "silent.example.":
@@ -167,7 +171,7 @@ func TestStubResolver(t *testing.T) {
 		for _, c := range []struct{ name, want string }{
 			{"plain.example", "2001:db8::7 10.0.0.7"}, {"Plain.Example.", "2001:db8::7 10.0.0.7"}, {"alias.example", "10.0.0.8"}, {"cut.example", "10.0.0.9"},
 			{"forged.example", "10.0.0.10"}, {"nobody.example", "no such host notfound"}, {"loop.example", "no such host notfound"},
-			{"broken.example", "server misbehaving temporary"}, {"not a name", "no such host notfound"},
+			{"broken.example", "server misbehaving temporary"}, {"malformed.example", "server misbehaving temporary"}, {"not a name", "no such host notfound"},
 			{"b", "2001:db8::2 10.0.0.2"}, // the lab's hosts need no server
 		} {
 			addrs, err := r.LookupHost(ctx, c.name)

@@ -162,6 +162,10 @@ func (h *hostValue) unresolved(err error) error {
 	case dns.NoServer:
 		advice = `dns.add("ADDRESS") or smolsh --dns ADDRESS names one`
 	case dns.NoName:
+		if len(e.Aliases) > 0 {
+			advice = otherServer(e.Name)
+			break
+		}
 		advice = fmt.Sprintf("check its spelling, or ask another server: resolve(%q, server=\"ADDRESS\")", e.Name)
 	case dns.NoData:
 		other := dns.AAAA
@@ -169,8 +173,8 @@ func (h *hostValue) unresolved(err error) error {
 			other = dns.A
 		}
 		advice = fmt.Sprintf("it may have others: resolve(%q, type=%q)", e.Name, other)
-	case dns.ServerFailed, dns.Malformed:
-		advice = fmt.Sprintf("another server may know it: resolve(%q, server=\"ADDRESS\")", e.Name)
+	case dns.ServerFailed, dns.Malformed, dns.AliasLoop, dns.TooManyAliases:
+		advice = otherServer(e.Name)
 	case dns.NoAnswer:
 		at := e.Server.Addr()
 		if e.Err != nil {
@@ -191,6 +195,11 @@ func (h *hostValue) unresolved(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w; %s", err, advice)
+}
+
+// otherServer returns the advice to ask another server for a name.
+func otherServer(name string) string {
+	return fmt.Sprintf("another server may know it: resolve(%q, server=\"ADDRESS\")", name)
 }
 
 // Lookup implements registry.Caller. It returns the addresses of localhost, or those of a name in DNS, in the order in which the host of

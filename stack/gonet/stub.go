@@ -96,6 +96,8 @@ func dnsError(err error) error {
 		return nil
 	case dns.BadName, dns.NoServer, dns.NoName:
 		e.Err, e.IsNotFound = "no such host", true
+	case dns.AliasLoop, dns.TooManyAliases:
+		e.Err, e.IsNotFound = failed.Error(), true
 	case dns.ServerFailed, dns.Malformed:
 		e.Err, e.IsTemporary, e.UnwrapErr = errNoAnswer.Error(), true, errNoAnswer
 	case dns.NoAnswer:

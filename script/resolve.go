@@ -165,7 +165,7 @@ func (h *hostValue) unresolved(err error) error {
 	advice := ""
 	switch e.Kind {
 	case dns.NoServer:
-		advice = `dns.add("ADDRESS") or smolsh --dns ADDRESS names one`
+		advice = `dns.add("ADDRESS") or the flag --dns ADDRESS names one`
 	case dns.NoName:
 		if len(e.Aliases) > 0 {
 			advice = otherServer(e.Name)

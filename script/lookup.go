@@ -31,8 +31,16 @@ type inquiry struct {
 	timer  *lab.Event // fires moved at until
 }
 
-// errNoMessage is the failure of a TCP connection whose message does not answer the question.
-var errNoMessage = errors.New("the connection carried something else than the answer")
+// The failures of a TCP connection whose message does not answer the question, or is not whole.
+var (
+	errNoMessage  = errors.New("the connection carried something else than the answer")
+	errEndedEarly = errors.New("the connection ended before the answer did")
+)
+
+// wasReached reports whether the failure of a message is the server's own reply, so that a ping would show nothing new.
+func wasReached(err error) bool {
+	return errors.Is(err, tcp.ErrPortUnreach) || errors.Is(err, tcp.ErrRefused) || errors.Is(err, tcp.ErrReset) || errors.Is(err, errEndedEarly)
+}
 
 // inquire drives lookups at the same time until all are over. If timeout, which may be task.Forever, has passed, the rest of them fail.
 // The error is one that ends the task, or that of a host out of service.
@@ -159,7 +167,7 @@ func (q *inquiry) receiveTCP(now clock.Instant) (ended bool, err error) {
 		q.got += n
 		switch {
 		case errors.Is(err, io.EOF):
-			return false, errors.New("the connection ended before the answer did")
+			return false, errEndedEarly
 		case n == 0 || err != nil:
 			return false, err
 		}

@@ -12,6 +12,7 @@ import (
 	"smolsh/script/registry"
 	"smolsh/script/table"
 	"smolsh/script/task"
+	"smolsh/stack"
 	"smolsh/stack/clock"
 	"smolsh/stack/dns"
 )
@@ -42,7 +43,11 @@ func builtinResolve(c *call) (starlark.Value, error) {
 	}
 	servers := h.nameservers()
 	if c.Given("server") {
-		servers = []netip.AddrPort{netip.AddrPortFrom(arg[netip.Addr](c, "server"), dns.Port)}
+		a := arg[netip.Addr](c, "server")
+		if err := stack.CheckStation(a); err != nil {
+			return nil, c.errorf("argument 3 (server): %v is %v", a, err)
+		}
+		servers = []netip.AddrPort{netip.AddrPortFrom(a, dns.Port)}
 	}
 	address, addrErr := netip.ParseAddr(name)
 	switch {
@@ -160,17 +165,17 @@ func (h *hostValue) unresolved(err error) error {
 	advice := ""
 	switch e.Kind {
 	case dns.NoServer:
-		advice = `dns.add("ADDRESS") or smolsh --dns ADDRESS names one`
+		advice = `dns.add("ADDRESS") or the flag --dns ADDRESS names one`
 	case dns.NoName:
+		if len(e.Aliases) > 0 {
+			advice = otherServer(e.Name)
+			break
+		}
 		advice = fmt.Sprintf("check its spelling, or ask another server: resolve(%q, server=\"ADDRESS\")", e.Name)
 	case dns.NoData:
-		other := dns.AAAA
-		if e.Type == dns.AAAA {
-			other = dns.A
-		}
-		advice = fmt.Sprintf("it may have others: resolve(%q, type=%q)", e.Name, other)
-	case dns.ServerFailed:
-		advice = fmt.Sprintf("another server may know it: resolve(%q, server=\"ADDRESS\")", e.Name)
+		advice = fmt.Sprintf("it may have others: resolve(%q, type=%q)", e.Name, likelyBeside(e.Type))
+	case dns.ServerFailed, dns.Malformed, dns.AliasLoop, dns.TooManyAliases:
+		advice = otherServer(e.Name)
 	case dns.NoAnswer:
 		at := e.Server.Addr()
 		if e.Err != nil {
@@ -180,7 +185,12 @@ func (h *hostValue) unresolved(err error) error {
 			}
 			err = &copied
 		}
-		if at.IsValid() {
+		switch {
+		case e.Strays.Total() > 0: // so the server is reached
+			advice = fmt.Sprintf(`trace("port 53") shows these; resolve(%q, server="ADDRESS") asks another server`, e.Name)
+		case wasReached(e.Err):
+			advice = otherServer(e.Name)
+		case at.IsValid():
 			advice = fmt.Sprintf("ping(%q) shows whether it is reached", at)
 		}
 	}
@@ -188,6 +198,24 @@ func (h *hostValue) unresolved(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w; %s", err, advice)
+}
+
+// likelyBeside returns the type of which a name has records most likely, if it has none of another type.
+func likelyBeside(typ dns.Type) dns.Type {
+	switch typ {
+	case dns.A:
+		return dns.AAAA
+	case dns.PTR:
+		return dns.CNAME // of a delegation smaller than an octet (RFC 2317)
+	case dns.SRV:
+		return dns.TXT // of a service (RFC 6763 §6)
+	}
+	return dns.A
+}
+
+// otherServer returns the advice to ask another server for a name.
+func otherServer(name string) string {
+	return fmt.Sprintf("another server may know it: resolve(%q, server=\"ADDRESS\")", name)
 }
 
 // Lookup implements registry.Caller. It returns the addresses of localhost, or those of a name in DNS, in the order in which the host of
@@ -239,18 +267,28 @@ func (c *call) lookupAddrs(h *hostValue, name string, servers []netip.AddrPort) 
 		return nil, err
 	}
 	var failure *dns.Error
+	none := 0 // types of which the name has no record
 	for _, l := range looks {
 		records, err := l.Result()
 		for _, r := range records {
 			addrs = append(addrs, r.Addr)
 		}
 		var e *dns.Error
-		if errors.As(err, &e) && (failure == nil || failure.Kind == dns.NoData) {
+		if !errors.As(err, &e) {
+			continue
+		}
+		if failure == nil || failure.Kind == dns.NoData {
 			failure = e
 		}
+		if e.Kind == dns.NoData {
+			none++
+		}
 	}
-	if len(addrs) > 0 {
+	switch {
+	case len(addrs) > 0:
 		return addrs, nil
+	case none > 1: // of both families
+		return nil, fmt.Errorf("%w, nor one of type %v", failure, likelyBeside(failure.Type))
 	}
 	return nil, h.unresolved(failure)
 }

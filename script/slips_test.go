@@ -176,7 +176,7 @@ tcp.send("x") | c.send("hi")
 +0 > S. | trace("tcp")
 +0 connect(3, ..., ...) = -1 | sleep("100ms")
 ping("kernel") | the operating system's stack, which is not in a virtual lab
-ping("example.org") | dns.add("ADDRESS") or smolsh --dns ADDRESS
+ping("example.org") | dns.add("ADDRESS") or the flag --dns ADDRESS
 ping("192.168.69.300") | not a number from 0 to 255
 ping("192.168.69.100/24") | without a prefix length: "192.168.69.100"
 ping("192.168.69.100:80") | without a port: "192.168.69.100"

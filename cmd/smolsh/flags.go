@@ -189,10 +189,8 @@ func (o *options) check(r *unchecked) error {
 			return err
 		}
 	}
-	for _, s := range r.dns {
-		if err := o.addDNS(s); err != nil {
-			return err
-		}
+	if o.dns, err = nameservers("", r.dns); err != nil {
+		return err
 	}
 	if o.mac, err = wire.ParseHardwareAddr(r.mac); err != nil {
 		return usageError("--mac: %v", err)
@@ -278,22 +276,24 @@ func (o *options) addGateway(s string) error {
 	return nil
 }
 
-// addDNS adds a DNS server.
-func (o *options) addDNS(s string) error {
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return usageError("--dns: %q is no address", s)
+// nameservers returns the DNS servers of --dns, each once. verb is what precedes the flag in an error, such as "proxy: ".
+func nameservers(verb string, texts []string) (list []netip.Addr, err error) {
+	for _, s := range texts {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, usageError("%s--dns: %q is no address", verb, s)
+		}
+		if err := stack.CheckStation(a); err != nil {
+			return nil, usageError("%s--dns: %v is %v", verb, a, err)
+		}
+		if !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+		if len(list) > script.MaxNameservers {
+			return nil, usageError("%s--dns: at most %d servers are asked", verb, script.MaxNameservers)
+		}
 	}
-	if err := stack.CheckStation(a); err != nil {
-		return usageError("--dns: %v is %v", a, err)
-	}
-	if !slices.Contains(o.dns, a) {
-		o.dns = append(o.dns, a)
-	}
-	if len(o.dns) > script.MaxNameservers {
-		return usageError("--dns: at most %d servers are asked", script.MaxNameservers)
-	}
-	return nil
+	return list, nil
 }
 
 // onLink reports whether one of the host's networks contains a. Link-local addresses are on every link that speaks IPv6.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"time"
 
@@ -44,6 +45,7 @@ type proxyOptions struct {
 	duplicate, reorder chanceFlag
 	faults, pcap       string
 	udpIdle            time.Duration
+	dns                []netip.Addr
 	seed               uint64
 	noPrompt           bool
 }
@@ -53,6 +55,7 @@ type rawProxy struct {
 	loss                   chanceFlag
 	delay, jitter, udpIdle durationFlag
 	rate                   rateFlag
+	dns                    []string
 }
 
 // chanceFlag is the value of a flag that takes a probability as scripts write it.
@@ -124,6 +127,7 @@ func newProxyFlags(o *proxyOptions, r *rawProxy) *pflag.FlagSet {
 	r.udpIdle = durationFlag(proxy.DefaultUDPIdle)
 	f.Var(&r.udpIdle, "udp-idle", "time without a datagram after which a UDP flow ends, `DURATION`")
 	f.StringVar(&o.pcap, "pcap", "", "write every packet of both hosts to `FILE`: pcapng, or classic pcap if the name ends in .pcap; - is standard output, and what is printed goes to standard error")
+	f.StringArrayVar(&r.dns, "dns", nil, "a DNS server in the lab that scripts and the prompt ask for names, `IP`; repeatable. The machine resolves the targets' names")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of what happens by chance, `N` (default a random one)")
 	f.BoolVar(&o.noPrompt, "no-prompt", false, "no prompt on a terminal")
 	for _, name := range []string{"loss", "delay", "jitter", "duplicate", "reorder"} {
@@ -159,6 +163,10 @@ func parseProxy(args []string) (*proxyOptions, error) {
 		if d < 0 || d > mostDelay {
 			return nil, usageError("proxy: --%s: %v is not within 0 to %v", name, d, mostDelay)
 		}
+	}
+	var err error
+	if o.dns, err = nameservers("proxy: ", r.dns); err != nil {
+		return nil, err
 	}
 	if err := o.parseAddresses(); err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (o *proxyOptions) serve(stdout io.Writer) (status int, err error) {
 	}
 	defer v.close()
 	config := script.Config{
-		Runner: v.l.runner, Lab: v.l.lab, Local: v.l.local, Peer: v.l.peer, Link: v.link, Seed: v.l.runSeed, Stdout: os.Stdout, Stderr: os.Stderr,
+		Runner: v.l.runner, Lab: v.l.lab, Local: v.l.local, Peer: v.l.peer, Link: v.link, Seed: v.l.runSeed, DNS: o.dns, Stdout: os.Stdout, Stderr: os.Stderr,
 		Terminal: isatty.IsTerminal(os.Stdout.Fd()), ErrTerminal: isatty.IsTerminal(os.Stderr.Fd()),
 		Width: columns(), Size: terminal, Interactive: v.prompt, Colour: isatty.IsTerminal(os.Stdout.Fd()) && coloured(os.Getenv),
 	}

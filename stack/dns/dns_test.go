@@ -91,9 +91,10 @@ func TestAnswers(t *testing.T) {
 	}{
 		{"two addresses, one of another name", nil, []dnsmessage.Resource{address("web.example.", 1), address("bad.example.", 66), address("WEB.example.", 2)}, "10.0.0.1 10.0.0.2"},
 		{"aliases, in any order", nil, []dnsmessage.Resource{address("c.example.", 3), cname("b.example.", "c.example."), cname("web.example.", "B.example.")}, "10.0.0.3"},
-		{"an alias without an address", nil, []dnsmessage.Resource{cname("web.example.", "b.example.")}, "web.example is an alias of b.example, for which 10.0.0.53 has no A record"},
-		{"a loop of aliases", nil, []dnsmessage.Resource{cname("web.example.", "b.example."), cname("b.example.", "web.example.")}, "web.example is an alias of web.example, for which 10.0.0.53 has no A record"},
-		{"an alias of itself", nil, []dnsmessage.Resource{cname("web.example.", "web.example.")}, "web.example is an alias of web.example, for which 10.0.0.53 has no A record"},
+		{"a loop of aliases", nil, []dnsmessage.Resource{cname("web.example.", "b.example."), cname("b.example.", "WEB.example.")}, "web.example is an alias of itself, by way of b.example"},
+		{"an alias of itself", nil, []dnsmessage.Resource{cname("web.example.", "web.example.")}, "web.example is an alias of itself"},
+		{"an alias of nothing", code(dnsmessage.RCodeNameError), []dnsmessage.Resource{cname("web.example.", "b.example.")}, "no such name: b.example, of which web.example is an alias (NXDOMAIN from 10.0.0.53)"},
+		{"a hostile alias of nothing", code(dnsmessage.RCodeNameError), []dnsmessage.Resource{cname("web.example.", "\x1b[2J.example.")}, `no such name: "\x1b[2J.example", of which web.example is an alias (NXDOMAIN from 10.0.0.53)`},
 		{"no data", nil, nil, "web.example has no A record, says 10.0.0.53"},
 		{"no such name", code(dnsmessage.RCodeNameError), nil, "no such name: web.example (NXDOMAIN from 10.0.0.53)"},
 		{"another class", nil, []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("web.example."), Class: dnsmessage.ClassCHAOS}, Body: &dnsmessage.AResource{}}}, "web.example has no A record, says 10.0.0.53"},
@@ -149,13 +150,13 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// TestForged (RFC 5452 §4): a message with another id or question, one that is no response and one that is damaged are ignored, however
-// many there are, and counted. The answer counts when it comes.
+// TestForged (RFC 5452 §4): a message with another id or question, one that is no response and one whose header or question is damaged are
+// ignored, however many there are, and counted by kind. The answer counts when it comes.
 func TestForged(t *testing.T) {
 	l, a := begin(t, A, first)
 	good := reply(t, a, nil, address("web.example.", 1))
 	stray := [][]byte{
-		nil, []byte("x"), good[:len(good)-1], bytes.Repeat([]byte{0xc0}, 65535),
+		nil, []byte("x"), good[:13], bytes.Repeat([]byte{0xc0}, 65535),
 		reply(t, a, func(m *dnsmessage.Message) { m.Response = false }),
 		reply(t, a, func(m *dnsmessage.Message) { m.OpCode = 5 }),
 		reply(t, a, func(m *dnsmessage.Message) { m.Questions = nil }),
@@ -176,11 +177,55 @@ func TestForged(t *testing.T) {
 	if !l.Receive(good) || outcome(l) != "10.0.0.1" {
 		t.Errorf("the answer: %s", outcome(l))
 	}
-	l, _ = begin(t, A, first)
-	l.Receive(nil)
-	l.Fail(errors.New("timed out"))
-	if got := outcome(l); got != "no answer from 10.0.0.53 about web.example: timed out (ignored, for they answer another question: 1)" {
-		t.Error(got)
+	if want := (Strays{WrongID: 1 + 65535, OtherQuestion: 4, NoResponse: 2, Unreadable: 3}); l.strays != want {
+		t.Errorf("ignored %v, want %v", l.strays, want)
+	}
+	for _, c := range []struct {
+		messages [][]byte
+		want     string
+	}{
+		{stray[:1], "1 malformed"},
+		{stray[4:5], "1 no response"},
+		{append(stray, []byte{1}), "1 with a wrong id, 4 about another question, 2 no response, 4 malformed"},
+	} {
+		l, _ = begin(t, A, first)
+		for _, b := range c.messages {
+			l.Receive(b)
+		}
+		l.Fail(errors.New("timed out"))
+		if got, want := outcome(l), "no answer from 10.0.0.53 about web.example: timed out (ignored: "+c.want+")"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// TestMalformed: an answer with the right id and question ends the wait even if its records can't be read, and the next server is asked.
+func TestMalformed(t *testing.T) {
+	for what, damage := range map[string]func(b []byte) []byte{
+		"a record is cut":                  func(b []byte) []byte { return b[:len(b)-2] },
+		"the header promises more records": func(b []byte) []byte { b[7] = 50; return b },
+		"the address is too short":         func(b []byte) []byte { b[len(b)-5] = 3; return b[:len(b)-1] },
+		"the owner's name points to itself": func(b []byte) []byte {
+			at := bytes.LastIndexByte(b, 0xc0)
+			b[at+1] = byte(at)
+			return b
+		},
+	} {
+		l, a := begin(t, A, first, second)
+		bad := damage(reply(t, a, nil, address("web.example.", 1)))
+		if !l.Receive(bad) {
+			t.Errorf("%s: the wait goes on", what)
+		}
+		if got := outcome(l); !strings.HasPrefix(got, "malformed answer from 10.0.0.53 about web.example: ") {
+			t.Errorf("%s: %s", what, got)
+		}
+		a, ok := l.Next(7)
+		if !ok || a.Server != second {
+			t.Fatalf("%s: %v is asked next, %v", what, a.Server, ok)
+		}
+		if !l.Receive(reply(t, a, nil, address("web.example.", 2))) || outcome(l) != "10.0.0.2" {
+			t.Errorf("%s: the second server: %s", what, outcome(l))
+		}
 	}
 }
 
@@ -196,12 +241,12 @@ func TestServers(t *testing.T) {
 		}
 		sent = append(sent, fmt.Sprint(a.Server.Addr(), " tcp=", a.TCP, " opt=", len(m.Additionals)))
 		switch len(sent) {
-		case 1, 2: // a cut answer over TCP is no answer, and so fails
-			if ends := l.Receive(reply(t, a, func(m *dnsmessage.Message) { m.Truncated = true })); ends == a.TCP {
-				t.Errorf("cut answer %d: %v", len(sent), ends)
+		case 1, 2: // a cut answer over TCP is malformed
+			if !l.Receive(reply(t, a, func(m *dnsmessage.Message) { m.Truncated = true })) {
+				t.Errorf("cut answer %d: the wait goes on", len(sent))
 			}
-			if a.TCP {
-				l.Fail(errors.New("cut"))
+			if a.TCP && outcome(l) != "malformed answer from 10.0.0.53 about web.example: the server cut it short, although TCP carried it" {
+				t.Error(outcome(l))
 			}
 		case 3, 4:
 			l.Receive(reply(t, a, code(dnsmessage.RCodeFormatError)))
@@ -274,7 +319,8 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// FuzzReceive: whatever a server sends, an answer has at most MaxRecords records, of the type that was asked for, and each error has a text.
+// FuzzReceive: whatever a server sends, an answer has at most MaxRecords records, of the type that was asked for, each error has a text, and
+// a Lookup sends at most mostAsks messages.
 func FuzzReceive(f *testing.F) {
 	_, a := begin(f, A, first)
 	var many []dnsmessage.Resource
@@ -290,8 +336,16 @@ func FuzzReceive(f *testing.F) {
 		record("web.example.", &dnsmessage.TXTResource{TXT: []string{"a", "b"}})))
 	f.Add(uint16(A), reply(f, a, nil, cname("web.example.", "b.example."), cname("b.example.", "web.example.")))
 	f.Fuzz(func(t *testing.T, typ uint16, b []byte) {
-		l, _ := begin(t, Type(typ), first)
+		l, a := begin(t, Type(typ), first)
 		ends := l.Receive(b)
+		for asks, more := 1, true; more; a, more = l.Next(7) {
+			if asks++; asks > mostAsks(1) {
+				t.Fatalf("%d messages", asks)
+			}
+			if ends = l.Receive(b) || l.done || l.Receive(aboutName(b, a)); !ends {
+				l.Fail(errors.New("timed out"))
+			}
+		}
 		records, err := l.Result()
 		if (len(records) > 0) == (err != nil) || len(records) > 0 && !ends || len(records) > MaxRecords {
 			t.Fatalf("%d records, %v, ends %v", len(records), err, ends)

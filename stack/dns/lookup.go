@@ -2,7 +2,9 @@ package dns
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -18,7 +20,8 @@ const (
 // A Lookup asks servers for the records of one name and type. Its driver repeats: Next, send the message, Receive for each message that
 // comes from the server until one ends the wait, or Fail. When Next returns false, Result has the outcome.
 type Lookup struct {
-	q       question
+	q       question // its name is the last of chain
+	chain   []string // the name of the Lookup, then the aliases that were followed, in order
 	servers []netip.AddrPort
 
 	next   int  // number of asks that failed: the position in the rounds through the servers
@@ -27,8 +30,8 @@ type Lookup struct {
 	id     uint16
 	server netip.AddrPort // the server that is asked
 
-	asks    int
-	strays  int // messages from the server's address that answer another question
+	asks    int // messages sent about the last of chain
+	strays  Strays
 	done    bool
 	records []Record
 	failure *Error // of the last ask; nil before the first failure
@@ -59,7 +62,7 @@ func NewLookup(name string, typ Type, servers []netip.AddrPort) (*Lookup, error)
 	if err != nil {
 		return nil, &Error{Kind: BadName, Name: name, Type: typ}
 	}
-	l := &Lookup{q: question{full, typ}, servers: servers}
+	l := &Lookup{q: question{full, typ}, chain: []string{name}, servers: servers}
 	if _, err := l.q.pack(0, true); err != nil {
 		return nil, &Error{Kind: BadName, Name: name, Type: typ}
 	}
@@ -74,53 +77,102 @@ func (l *Lookup) Next(id uint16) (a Ask, ok bool) {
 	}
 	l.id, l.server = id, l.servers[l.next%len(l.servers)]
 	l.asks++
-	msg, _ := l.q.pack(id, !l.plain) // NewLookup has checked that there is no error
+	msg, _ := l.q.pack(id, !l.plain) // NewLookup and follow have checked that there is no error
 	return Ask{Server: l.server, TCP: l.stream, Message: msg}, true
 }
 
-// Receive takes a message from the server of the last Ask, and reports whether it ends the wait. One that answers another question does
-// not: anybody may have forged it.
+// errCut is why an answer over TCP is malformed.
+var errCut = errors.New("the server cut it short, although TCP carried it")
+
+// Receive takes a message from the server of the last Ask, and reports whether it ends the wait. A message that does not answer the
+// question does not: anybody may have forged it. An answer whose records can't be read does: its sender knows the id, and could as well
+// have sent false records.
 func (l *Lookup) Receive(b []byte) (ends bool) {
-	a, fits := l.q.read(b, l.id)
+	a, s := l.q.read(b, l.id)
 	switch {
-	case !fits || a.truncated && l.stream:
-		l.strays++
+	case s != fits:
+		l.strays.count(s)
 		return false
+	case a.truncated && l.stream:
+		l.fail(Malformed, errCut)
+	case a.err != nil:
+		l.fail(Malformed, a.err)
 	case a.truncated: // RFC 7766 §5
 		l.stream = true
 		return true
-	case a.code == dnsmessage.RCodeSuccess && len(a.records) > 0:
-		l.done, l.records = true, a.records
-	case a.code == dnsmessage.RCodeSuccess:
-		l.done, l.failure = true, l.newError(NoData)
-		l.failure.Alias = a.alias
-	case a.code == dnsmessage.RCodeNameError:
-		l.done, l.failure = true, l.newError(NoName)
+	case a.code == dnsmessage.RCodeSuccess || a.code == dnsmessage.RCodeNameError:
+		if l.follow(a.aliases) {
+			l.conclude(a)
+		}
 	case a.code == dnsmessage.RCodeFormatError && !l.plain: // the server may be older than RFC 6891 (§6.2.2 there)
 		l.plain = true
 		return true
 	default:
-		l.fail(ServerFailed)
+		l.fail(ServerFailed, nil)
 		l.failure.Code = codeName(a.code)
 	}
 	return true
 }
 
+// follow makes the last of the aliases of an answer the name to ask for. It returns false if that ends the Lookup, or the server's turn.
+func (l *Lookup) follow(aliases []dnsmessage.Name) bool {
+	for _, alias := range aliases {
+		name := undotted(alias.String())
+		seen := slices.ContainsFunc(l.chain, func(s string) bool { return equalNames(s, name) })
+		l.chain = append(l.chain, name)
+		switch {
+		case seen:
+			l.end(AliasLoop)
+			return false
+		case len(l.chain) > 1+maxAliases:
+			l.end(TooManyAliases)
+			return false
+		}
+	}
+	if len(aliases) == 0 {
+		return true
+	}
+	q := question{aliases[len(aliases)-1], l.q.typ}
+	if _, err := q.pack(0, true); err != nil {
+		l.chain = l.chain[:len(l.chain)-len(aliases)]
+		l.fail(Malformed, err)
+		return false
+	}
+	l.q, l.asks, l.stream = q, 0, false
+	return true
+}
+
+// conclude ends the Lookup by an answer about the last of chain. If it has the alias but nothing about the name that the alias leads to,
+// the same server is asked for that name: a server that does not resolve for others leaves the rest to who asks (RFC 1034 §4.3.2).
+func (l *Lookup) conclude(a answer) {
+	switch {
+	case a.code == dnsmessage.RCodeNameError: // about the end of the aliases (RFC 6604 §3)
+		l.end(NoName)
+	case len(a.records) > 0:
+		l.done, l.records = true, a.records
+	case len(a.aliases) == 0:
+		l.end(NoData)
+	}
+}
+
+// end makes the Lookup end without records.
+func (l *Lookup) end(kind Kind) { l.done, l.failure = true, l.newError(kind) }
+
 // Fail ends the wait without an answer. err is the reason: of the driver's clock, of a socket, or of the network.
 func (l *Lookup) Fail(err error) {
-	l.fail(NoAnswer)
-	l.failure.Err = err
+	l.fail(NoAnswer, err)
 }
 
 // fail makes the next server the one to ask.
-func (l *Lookup) fail(kind Kind) {
+func (l *Lookup) fail(kind Kind, err error) {
 	l.failure = l.newError(kind)
+	l.failure.Err = err
 	l.next++
 	l.stream, l.plain = false, false
 }
 
 func (l *Lookup) newError(kind Kind) *Error {
-	return &Error{Kind: kind, Name: undotted(l.q.name.String()), Type: l.q.typ, Server: l.server, Asks: l.asks, Strays: l.strays}
+	return &Error{Kind: kind, Name: l.chain[0], Type: l.q.typ, Server: l.server, Asks: l.asks, Strays: l.strays, Aliases: slices.Clone(l.chain[1:])}
 }
 
 // Server returns the server that was asked last.

@@ -45,7 +45,7 @@ func ParseType(s string) (t Type, ok bool) {
 const (
 	MaxRecords = 64   // records taken from one answer
 	udpSize    = 1232 // octets of an answer over UDP that fit a packet on most paths (RFC 6891 §6.2.5)
-	maxAliases = 16   // CNAME records followed in one answer
+	maxAliases = 8    // CNAME records that a Lookup follows, over all answers
 )
 
 // A Record is one record of an answer. Which fields it has depends on the type that was asked for.
@@ -84,68 +84,80 @@ func (q question) pack(id uint16, edns bool) ([]byte, error) {
 type answer struct {
 	truncated bool // the message was cut; it has no records then
 	code      dnsmessage.RCode
-	records   []Record // those of the type that was asked for, at most MaxRecords
-	alias     string   // the name to which CNAME records led; "" if none did
+	records   []Record          // those of the type that was asked for, at most MaxRecords
+	aliases   []dnsmessage.Name // the names to which CNAME records led, in order; at most maxAliases+1
+	err       error             // why the records can't be read; nil if they can
 }
 
-// read parses a message and reports whether it answers the question: a response with the same id, name, type and class (RFC 5452 §4.2). A
-// message that has damaged records does not.
-func (q question) read(b []byte, id uint16) (a answer, fits bool) {
+// read parses a message. It answers the question if it is a response with the same id, name, type and class (RFC 5452 §4.2), even if its
+// records can't be read. Of another message, read returns the kind.
+func (q question) read(b []byte, id uint16) (a answer, s stray) {
 	var p dnsmessage.Parser
 	h, err := p.Start(b)
-	if err != nil || !h.Response || h.ID != id || h.OpCode != 0 {
-		return a, false
+	switch {
+	case err != nil:
+		return a, unreadable
+	case h.ID != id:
+		return a, wrongID
+	case !h.Response || h.OpCode != 0:
+		return a, noResponse
 	}
 	got, err := p.Question()
-	if err != nil || got.Type != dnsmessage.Type(q.typ) || got.Class != dnsmessage.ClassINET || !equalNames(got.Name.String(), q.name.String()) {
-		return a, false
+	switch {
+	case err == dnsmessage.ErrSectionDone:
+		return a, otherQuestion
+	case err != nil:
+		return a, unreadable
+	case got.Type != dnsmessage.Type(q.typ) || got.Class != dnsmessage.ClassINET || !equalNames(got.Name.String(), q.name.String()):
+		return a, otherQuestion
 	}
 	a.truncated, a.code = h.Truncated, h.RCode
-	if h.Truncated || h.RCode != dnsmessage.RCodeSuccess {
-		return a, true
+	if h.Truncated || h.RCode != dnsmessage.RCodeSuccess && h.RCode != dnsmessage.RCodeNameError {
+		return a, fits
 	}
-	if p.SkipAllQuestions() != nil {
-		return a, false
+	if a.err = p.SkipAllQuestions(); a.err != nil {
+		return a, fits
 	}
 	name := q.name.String()
-	for range maxAliases {
+	for range maxAliases + 1 {
 		again := p // a copy that starts at the first record
 		records, alias, err := scan(&again, name, q.typ)
 		if err != nil {
-			return a, false
+			a.err = err
+			return a, fits
 		}
-		if a.records = records; alias == "" || len(records) > 0 {
+		if a.records = records; alias.Length == 0 || len(records) > 0 {
 			break
 		}
-		name, a.alias = alias, undotted(alias)
+		name, a.aliases = alias.String(), append(a.aliases, alias)
 	}
-	return a, true
+	return a, fits
 }
 
 // scan reads all records of the answer. It returns those of a name that have the type, and the alias that a CNAME record gives the name
-// (RFC 1034 §3.6.2). Records of other names are ignored.
-func scan(p *dnsmessage.Parser, name string, typ Type) (records []Record, alias string, err error) {
+// (RFC 1034 §3.6.2), which is empty if none does. Records of other names are ignored.
+func scan(p *dnsmessage.Parser, name string, typ Type) (records []Record, alias dnsmessage.Name, err error) {
 	for {
 		h, err := p.AnswerHeader()
 		if err == dnsmessage.ErrSectionDone {
 			return records, alias, nil
 		}
 		if err != nil {
-			return nil, "", err
+			return nil, alias, err
 		}
 		known := h.Type == dnsmessage.Type(typ) || h.Type == dnsmessage.TypeCNAME
 		if !known || h.Class != dnsmessage.ClassINET || !equalNames(h.Name.String(), name) {
 			if err := p.SkipAnswer(); err != nil {
-				return nil, "", err
+				return nil, alias, err
 			}
 			continue
 		}
 		res, err := p.Answer()
 		if err != nil {
-			return nil, "", err
+			return nil, alias, err
 		}
 		if c, ok := res.Body.(*dnsmessage.CNAMEResource); ok && typ != CNAME {
-			alias = c.CNAME.String()
+			alias = c.CNAME
 			continue
 		}
 		if r, ok := recordOf(res.Body); ok && len(records) < MaxRecords {

@@ -96,7 +96,9 @@ func dnsError(err error) error {
 		return nil
 	case dns.BadName, dns.NoServer, dns.NoName:
 		e.Err, e.IsNotFound = "no such host", true
-	case dns.ServerFailed:
+	case dns.AliasLoop, dns.TooManyAliases:
+		e.Err, e.IsNotFound = failed.Error(), true
+	case dns.ServerFailed, dns.Malformed:
 		e.Err, e.IsTemporary, e.UnwrapErr = errNoAnswer.Error(), true, errNoAnswer
 	case dns.NoAnswer:
 		e.Err, e.IsTemporary = cmp.Or(failed.Err, errTimedOut).Error(), true

@@ -117,6 +117,8 @@ func (s *nameServer) answer(query []byte, stream bool) [][]byte {
 		add("alias.example.", &dnsmessage.CNAMEResource{CNAME: mustName("real.example.")})
 		a("unrelated.example.", 66)
 		a("real.example.", 8)
+	case "away.example.": // as a server does that does not resolve for others
+		add("away.example.", &dnsmessage.CNAMEResource{CNAME: mustName("plain.example.")})
 	case "loop.example.":
 		add("loop.example.", &dnsmessage.CNAMEResource{CNAME: mustName("pool.example.")})
 		add("pool.example.", &dnsmessage.CNAMEResource{CNAME: mustName("loop.example.")})
@@ -145,7 +147,11 @@ func (s *nameServer) answer(query []byte, stream bool) [][]byte {
 		m.Response, m.Answers = true, nil
 		a(name, 10)
 		good := pack()
-		return [][]byte{wrongID, wrongQuestion, noResponse, []byte("x"), good[:len(good)-1], good}
+		return [][]byte{wrongID, wrongQuestion, noResponse, []byte("x"), good[:13], good}
+	case "malformed.example.":
+		a(name, 11)
+		good := pack()
+		return [][]byte{good[:len(good)-1], good}
 	case "broken.example.":
 		m.RCode = dnsmessage.RCodeServerFailure
 	case "silent.example.":
@@ -165,9 +171,9 @@ func TestStubResolver(t *testing.T) {
 		s.serve(p.b)
 		r, ctx := p.a.Resolver(), context.Background()
 		for _, c := range []struct{ name, want string }{
-			{"plain.example", "2001:db8::7 10.0.0.7"}, {"Plain.Example.", "2001:db8::7 10.0.0.7"}, {"alias.example", "10.0.0.8"}, {"cut.example", "10.0.0.9"},
-			{"forged.example", "10.0.0.10"}, {"nobody.example", "no such host notfound"}, {"loop.example", "no such host notfound"},
-			{"broken.example", "server misbehaving temporary"}, {"not a name", "no such host notfound"},
+			{"plain.example", "2001:db8::7 10.0.0.7"}, {"Plain.Example.", "2001:db8::7 10.0.0.7"}, {"alias.example", "10.0.0.8"}, {"away.example", "2001:db8::7 10.0.0.7"}, {"cut.example", "10.0.0.9"},
+			{"forged.example", "10.0.0.10"}, {"nobody.example", "no such host notfound"}, {"loop.example", "loop.example is an alias of itself, by way of pool.example notfound"},
+			{"broken.example", "server misbehaving temporary"}, {"malformed.example", "server misbehaving temporary"}, {"not a name", "no such host notfound"},
 			{"b", "2001:db8::2 10.0.0.2"}, // the lab's hosts need no server
 		} {
 			addrs, err := r.LookupHost(ctx, c.name)

@@ -30,14 +30,14 @@ func handed(c *net.TCPConn) {
 
 // wholeAfterReset checks that a client of route at receives the text and then the reset, and that the text was on its way when the target sent
 // the reset.
-func wholeAfterReset(t *testing.T, r *rig, at string, early *float64) {
+func wholeAfterReset(t *testing.T, at string, early <-chan float64) {
 	t.Helper()
 	got, err := io.ReadAll(dial(t, at))
 	if !bytes.Equal(got, text) || !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("%d octets of %d, then %v", len(got), len(text), err)
 	}
-	if *early >= float64(len(text)) {
-		t.Errorf("the reset came after %v octets had passed, so it shows nothing", *early)
+	if n := <-early; n >= float64(len(text)) {
+		t.Errorf("the reset came after %v octets had passed, so it shows nothing", n)
 	}
 }
 
@@ -58,29 +58,29 @@ func writeOn(c *net.TCPConn) (ended chan error) {
 // TestResetAfterData: what the target sent before its reset arrives, though the link is slow, and then the reset does.
 func TestResetAfterData(t *testing.T) {
 	r := newRig(t, slowLink, 0)
-	var early float64
-	wholeAfterReset(t, r, r.carry("tcp", serve(t, func(c *net.TCPConn) {
+	early := make(chan float64, 1)
+	wholeAfterReset(t, r.carry("tcp", serve(t, func(c *net.TCPConn) {
 		_, _ = c.Write(text)
 		handed(c)                          // the kernel's reset would drop the queued octets
 		time.Sleep(100 * time.Millisecond) // the proxy has read them
-		early = r.counter("received_bytes_total")
+		early <- r.counter("received_bytes_total")
 		_ = c.SetLinger(0)
 		c.Close()
-	})), &early)
+	})), early)
 }
 
 // TestEarlyAnswer: a server that answers and closes while the client still sends is heard, as without a proxy. The end of the server is found by
 // the direction to the server, and the answer has not been read then.
 func TestEarlyAnswer(t *testing.T) {
 	r := newRig(t, slowLink, 0)
-	var early float64
+	early := make(chan float64, 1)
 	at := r.carry("tcp", serve(t, func(c *net.TCPConn) {
 		_, _ = c.Read(make([]byte, 1))
 		_ = c.SetReadBuffer(4096)
 		_, _ = c.Write(text)
 		handed(c)
 		time.Sleep(50 * time.Millisecond)
-		early = r.counter("received_bytes_total")
+		early <- r.counter("received_bytes_total")
 		c.Close() // resets, because octets are unread
 	}))
 	c := dial(t, at)
@@ -91,8 +91,8 @@ func TestEarlyAnswer(t *testing.T) {
 	if !bytes.Equal(got.Bytes(), text) || !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the client got %d octets of %d, then %v", got.Len(), len(text), err)
 	}
-	if early >= float64(len(text)) {
-		t.Errorf("the reset came after %v octets had passed, so it shows nothing", early)
+	if n := <-early; n >= float64(len(text)) {
+		t.Errorf("the reset came after %v octets had passed, so it shows nothing", n)
 	}
 }
 
@@ -236,14 +236,14 @@ func TestResetWithFullWindow(t *testing.T) {
 func TestSlowerThanLimit(t *testing.T) {
 	r := newRig(t, slowLink, 0)
 	r.p.stallLimit = 500 * time.Millisecond
-	var early float64
-	wholeAfterReset(t, r, r.carry("tcp", serve(t, func(c *net.TCPConn) {
+	early := make(chan float64, 1)
+	wholeAfterReset(t, r.carry("tcp", serve(t, func(c *net.TCPConn) {
 		_, _ = c.Write(text)
 		handed(c)
-		early = r.counter("received_bytes_total")
+		early <- r.counter("received_bytes_total")
 		_ = c.SetLinger(0)
 		c.Close()
-	})), &early)
+	})), early)
 }
 
 // TestResetWhileDialling: a client that leaves before its target has answered takes no place.
@@ -364,19 +364,22 @@ func TestRefusedWithBody(t *testing.T) {
 
 // TestRefusedForever: neither the time nor the number of octets that a refused client sends is without bound.
 func TestRefusedForever(t *testing.T) {
-	r := newRig(t, lab.LinkConfig{}, 0)
-	r.p.negotiationLimit = 300 * time.Millisecond
-	if err := r.p.AddSOCKS("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
+	refuser := func(limit time.Duration) (r *rig, at string) {
+		r = newRig(t, lab.LinkConfig{}, 0)
+		r.p.negotiationLimit = limit
+		if err := r.p.AddSOCKS("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		return r, r.begin()
 	}
-	at := r.begin()
+	r, at := refuser(300 * time.Millisecond)
 	silent := dial(t, at)
 	_, _ = io.WriteString(silent, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	r.counterBecomes(1, "connection_failures_total")
 	eventually(t, "end of the silent client at peer", func() bool { return len(r.p.relays[1].slots) == 0 })
 	silent.Close()
 	r.over()
-	r.p.negotiationLimit = time.Minute
+	_, at = refuser(time.Minute)
 	c := dial(t, at)
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	sent := 0

@@ -284,7 +284,7 @@ func signature(f *ast.FuncType) string {
 	return text
 }
 
-// TestExportedComparison: the failure names what is gone, new and changed.
+// TestExportedComparison: the failure lists the names that are gone, new or changed.
 func TestExportedComparison(t *testing.T) {
 	old := []string{"p.A\tfunc()", "p.B\tfunc(int)", "p.C\ttype struct"}
 	now := []string{"p.A\tfunc()", "p.B\tfunc(string)", "p.D\tconst"}

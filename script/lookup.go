@@ -73,7 +73,7 @@ func (c *call) inquire(h *hostValue, name string, timeout time.Duration, looks .
 	return err
 }
 
-// step does what is due, and reports whether the inquiry is over.
+// step sends the next message, reads answers, or gives up on a late one, and reports whether the inquiry is over.
 func (q *inquiry) step(now clock.Instant) (over bool) {
 	for !q.over {
 		if q.udp == nil && q.tcp == nil {
@@ -120,7 +120,7 @@ func (q *inquiry) send(now clock.Instant, a dns.Ask) (err error) {
 	return q.udp.Send(now, a.Message, noEnd)
 }
 
-// receive gives the lookup what has arrived, and reports whether that ends the wait for the answer. If not, moved fires when more arrives.
+// receive passes the messages that have arrived to the lookup, and reports whether one of them ends the wait. If not, moved fires when another arrives.
 func (q *inquiry) receive(now clock.Instant) (ended bool, err error) {
 	if q.tcp != nil {
 		q.tcp.Signal.Wait(&q.waiter)

@@ -229,7 +229,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestServers: what is sent after each outcome: a cut answer is asked for over TCP (RFC 7766 §5), an old server without OPT (RFC 6891
+// TestServers: the next message after each outcome: a cut answer is asked for over TCP (RFC 7766 §5), an old server without OPT (RFC 6891
 // §6.2.2), then the next server, and each twice.
 func TestServers(t *testing.T) {
 	l, a := begin(t, A, first, second)

@@ -143,7 +143,7 @@ func (l *Lookup) follow(aliases []dnsmessage.Name) bool {
 }
 
 // conclude ends the Lookup by an answer about the last of chain. If it has the alias but nothing about the name that the alias leads to,
-// the same server is asked for that name: a server that does not resolve for others leaves the rest to who asks (RFC 1034 §4.3.2).
+// the same server is asked for that name: a server that does not resolve for others leaves the rest to its client (RFC 1034 §4.3.2).
 func (l *Lookup) conclude(a answer) {
 	switch {
 	case a.code == dnsmessage.RCodeNameError: // about the end of the aliases (RFC 6604 §3)

@@ -258,7 +258,7 @@ func (d *Driver) run() {
 	}
 }
 
-// turn runs the calls of one turn, and what is due in the world. It reports whether more is due already, and when the next turn is due.
+// turn runs the calls of one turn, and the events of the world whose time has come. It reports whether another turn is due already, and when the next one is.
 func (d *Driver) turn(list []call) (more bool, next clock.Instant) {
 	d.owned.Lock()
 	defer d.owned.Unlock()

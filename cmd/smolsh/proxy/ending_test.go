@@ -21,7 +21,7 @@ var text = bytes.Repeat([]byte("0123456789abcdef"), 20<<10)
 
 var slowLink = lab.LinkConfig{Delay: 20 * time.Millisecond, RateBps: 2e6}
 
-// handed waits until the proxy's end of a connection has acknowledged what was written to c.
+// handed waits until the proxy's end of a connection has acknowledged all octets that were written to c.
 func handed(c *net.TCPConn) {
 	for limit := time.Now().Add(10 * time.Second); queued(c) > 0 && time.Now().Before(limit); {
 		time.Sleep(time.Millisecond)

@@ -34,7 +34,7 @@ func init() {
 	failures["gateway first"] = func(t *testing.T, l *labtest.Lab) { l.Host("a", "10.0.0.1/24").Gateway("10.0.0.254") }
 }
 
-// TestMisuse: what has no meaning ends the test, with its reason.
+// TestMisuse: a rule, flag or call without a meaning ends the test, with the reason.
 func TestMisuse(t *testing.T) {
 	for _, c := range []struct{ failure, flags, want string }{
 		{"per cent", "-lab.seed=1", "Loss 30 is not within 0 to 1"},
